@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The heap. These never return NULL: out of memory logs and aborts, because sizes that a peer chooses are bounded
+ * before they get here. Only base/ calls malloc. */
+#ifndef NU_BASE_ALLOC_H
+#define NU_BASE_ALLOC_H
+
+#include <stddef.h>
+
+#include "base/attr.h"
+
+__attribute__((malloc, returns_nonnull)) void *nu_alloc(size_t size);
+__attribute__((malloc, returns_nonnull)) void *nu_zalloc(size_t size);
+__attribute__((returns_nonnull)) void *nu_realloc(void *p, size_t size);
+/* n * size with an overflow check. */
+__attribute__((malloc, returns_nonnull)) void *nu_calloc(size_t n, size_t size);
+void nu_free(void *p);
+
+#define nu_new(type) ((type *)nu_zalloc(sizeof(type)))
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/arena.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+struct nu_arena_chunk {
+    struct nu_arena_chunk *older;
+    size_t size; /* of the whole chunk; NU_ARENA_CHUNK: may go back to the cache */
+    _Alignas(16) uint8_t bytes[];
+};
+
+struct nu_arena_cleanup {
+    struct nu_arena_cleanup *older;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+void nu_arena_init(struct nu_arena *a, struct nu_arena_cache *cache)
+{
+    *a = (struct nu_arena){.cache = cache};
+}
+
+static struct nu_arena_chunk *chunk_get(struct nu_arena_cache *cache, size_t size)
+{
+    struct nu_arena_chunk *c;
+    if (size == NU_ARENA_CHUNK && cache != NULL && cache->free != NULL) {
+        c = cache->free;
+        cache->free = c->older;
+        cache->n--;
+        return c;
+    }
+    c = nu_alloc(size);
+    c->size = size;
+    return c;
+}
+
+static void chunk_put(struct nu_arena_cache *cache, struct nu_arena_chunk *c)
+{
+    if (cache == NULL || c->size != NU_ARENA_CHUNK || cache->n >= cache->max) {
+        nu_free(c);
+        return;
+    }
+    c->older = cache->free;
+    cache->free = c;
+    cache->n++;
+}
+
+void *nu_arena_alloc_slow(struct nu_arena *a, size_t size, size_t align)
+{
+    size_t head = sizeof(struct nu_arena_chunk);
+    NU_ASSERT(size < SIZE_MAX / 2);
+    size = (size + align - 1) & ~(align - 1);
+    bool large = size > NU_ARENA_CHUNK - head;
+    struct nu_arena_chunk *c = chunk_get(a->cache, large ? head + size : NU_ARENA_CHUNK);
+    if (large && a->chunk != NULL) { /* keep filling the current chunk: the large one goes behind it */
+        c->older = a->chunk->older;
+        a->chunk->older = c;
+        return c->bytes;
+    }
+    c->older = a->chunk;
+    a->chunk = c;
+    a->next = c->bytes + size;
+    a->end = (uint8_t *)c + c->size;
+    return c->bytes;
+}
+
+void *nu_arena_calloc(struct nu_arena *a, size_t n, size_t size)
+{
+    size_t total;
+    NU_ASSERT(!__builtin_mul_overflow(n, size, &total));
+    return nu_arena_zalloc(a, total);
+}
+
+void nu_arena_clear(struct nu_arena *a)
+{
+    while (a->cleanups != NULL) {
+        struct nu_arena_cleanup *c = a->cleanups;
+        a->cleanups = c->older;
+        c->fn(c->arg);
+    }
+    while (a->chunk != NULL) {
+        struct nu_arena_chunk *c = a->chunk;
+        a->chunk = c->older;
+        chunk_put(a->cache, c);
+    }
+    a->next = a->end = NULL;
+}
+
+void nu_arena_cache_clear(struct nu_arena_cache *cache)
+{
+    while (cache->free != NULL) {
+        struct nu_arena_chunk *c = cache->free;
+        cache->free = c->older;
+        nu_free(c);
+    }
+    cache->n = 0;
+}
+
+char *nu_arena_cstr(struct nu_arena *a, nu_str s)
+{
+    char *p = nu_arena_alloc(a, s.len + 1);
+    if (s.len > 0)
+        memcpy(p, s.ptr, s.len);
+    p[s.len] = '\0';
+    return p;
+}
+
+nu_str nu_arena_str(struct nu_arena *a, nu_str s)
+{
+    return (nu_str){.ptr = nu_arena_cstr(a, s), .len = s.len};
+}
+
+nu_str nu_arena_vprintf(struct nu_arena *a, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    NU_ASSERT(n >= 0);
+    char *p = nu_arena_alloc(a, (size_t)n + 1);
+    vsnprintf(p, (size_t)n + 1, fmt, ap);
+    return nu_str_make(p, (size_t)n);
+}
+
+nu_str nu_arena_printf(struct nu_arena *a, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    nu_str s = nu_arena_vprintf(a, fmt, ap);
+    va_end(ap);
+    return s;
+}
+
+nu_str nu_arena_concat(struct nu_arena *a, const nu_str *parts, size_t n)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += parts[i].len;
+    char *p = nu_arena_alloc(a, total + 1);
+    char *at = p;
+    for (size_t i = 0; i < n; i++)
+        if (parts[i].len > 0)
+            at = (char *)mempcpy(at, parts[i].ptr, parts[i].len);
+    *at = '\0';
+    return nu_str_make(p, total);
+}
+
+void nu_arena_on_clear(struct nu_arena *a, void (*fn)(void *arg), void *arg)
+{
+    struct nu_arena_cleanup *c = nu_arena_alloc(a, sizeof(*c));
+    *c = (struct nu_arena_cleanup){.older = a->cleanups, .fn = fn, .arg = arg};
+    a->cleanups = c;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Arenas: memory that ends together. A connection, a stream, a configuration snapshot each own one. Chunks come
+ * from a chunk cache (one per worker, so that a stream's arena costs no malloc) or from the heap. What needs
+ * more than its memory given back (a timer, an fd, a reference) registers a cleanup; cleanups run in reverse
+ * order of registration when the arena ends. Not thread-safe: an arena belongs to one thread at a time. */
+#ifndef NU_BASE_ARENA_H
+#define NU_BASE_ARENA_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/str.h"
+
+struct nu_arena_chunk;
+struct nu_arena_cleanup;
+
+/* Bytes of a cached chunk, its header included. */
+#define NU_ARENA_CHUNK 4096u
+
+/* A bounded stack of spare chunks. Zero-initialise; `max` chunks are kept, more are freed. */
+struct nu_arena_cache {
+    struct nu_arena_chunk *free;
+    unsigned n, max;
+};
+
+struct nu_arena {
+    struct nu_arena_chunk *chunk; /* newest first */
+    struct nu_arena_cleanup *cleanups;
+    struct nu_arena_cache *cache; /* may be NULL: heap */
+    uint8_t *next, *end;          /* free part of the newest chunk */
+};
+
+/* An arena that holds no memory yet. `cache` is borrowed and must outlive the arena; NULL: heap. */
+void nu_arena_init(struct nu_arena *a, struct nu_arena_cache *cache);
+
+/* Runs the cleanups, gives all memory back, leaves the arena empty and usable. */
+void nu_arena_clear(struct nu_arena *a);
+
+/* Frees the cache's spare chunks. */
+void nu_arena_cache_clear(struct nu_arena_cache *c);
+
+/* Slow path of nu_arena_alloc: a new chunk. */
+void *nu_arena_alloc_slow(struct nu_arena *a, size_t size, size_t align);
+
+/* Uninitialised memory, aligned for any type; never NULL. */
+__attribute__((malloc, returns_nonnull)) static inline void *nu_arena_alloc(struct nu_arena *a,
+                                                                            size_t size)
+{
+    size_t rounded = (size + 15u) & ~(size_t)15u;
+    if (nu_likely(rounded >= size && rounded <= (size_t)(a->end - a->next))) {
+        void *p = a->next;
+        a->next += rounded;
+        return p;
+    }
+    return nu_arena_alloc_slow(a, size, 16);
+}
+
+/* The same, zeroed. */
+__attribute__((malloc, returns_nonnull)) static inline void *nu_arena_zalloc(struct nu_arena *a,
+                                                                             size_t size)
+{
+    return memset(nu_arena_alloc(a, size), 0, size);
+}
+
+#define nu_arena_new(a, type) ((type *)nu_arena_zalloc((a), sizeof(type)))
+/* An array of n zeroed elements; aborts on overflow. */
+#define nu_arena_array(a, type, n) ((type *)nu_arena_calloc((a), (n), sizeof(type)))
+void *nu_arena_calloc(struct nu_arena *a, size_t n, size_t size);
+
+/* Copies; the result is also NUL-terminated. */
+nu_str nu_arena_str(struct nu_arena *a, nu_str s);
+char *nu_arena_cstr(struct nu_arena *a, nu_str s);
+nu_str nu_arena_printf(struct nu_arena *a, const char *fmt, ...) NU_PRINTF(2, 3);
+nu_str nu_arena_vprintf(struct nu_arena *a, const char *fmt, va_list ap) NU_PRINTF(2, 0);
+/* `n` strings joined without separator. */
+nu_str nu_arena_concat(struct nu_arena *a, const nu_str *parts, size_t n);
+
+/* Calls fn(arg) when the arena is cleared. */
+void nu_arena_on_clear(struct nu_arena *a, void (*fn)(void *arg), void *arg);
+
+#endif
