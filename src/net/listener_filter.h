@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Listener filters run on an accepted socket before a filter chain is chosen. They peek (MSG_PEEK) or consume bytes and
+ * fill the connection's record: addresses (proxy_protocol), SNI and ALPN (tls_inspector). */
+#ifndef NU_NET_LISTENER_FILTER_H
+#define NU_NET_LISTENER_FILTER_H
+
+#include "net/conn.h"
+#include "net/extension.h"
+
+enum nu_lf_status {
+    NU_LF_CONTINUE, /* done with this connection */
+    NU_LF_WAIT,     /* call again when more bytes are there */
+    NU_LF_CLOSE,    /* close the socket */
+};
+
+/* One accepted socket on its way through the listener filters. */
+struct nu_accepting {
+    struct nu_worker *worker;
+    int fd;
+    struct nu_arena arena;     /* becomes the connection's arena */
+    struct nu_conn_info *info; /* becomes the connection's record */
+    struct nu_buf early;       /* bytes read from the socket past what a filter consumed: the connection sees them first */
+    struct nu_scope *listener_scope;
+    void *state;               /* the current filter's; NULL when it begins */
+};
+
+struct nu_listener_filter_conf {
+    /* Called at first with nothing known to be readable and then on every readiness. Non-blocking. */
+    enum nu_lf_status (*run)(const struct nu_listener_filter_conf *conf, struct nu_accepting *a);
+};
+
+/* ops of an extension of category "envoy.filters.listener". */
+struct nu_listener_filter_factory {
+    struct nu_listener_filter_conf *(*create)(struct nu_factory *f, const struct nu_pb_msg *msg);
+};
+
+#endif

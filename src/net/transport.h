@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Transports: what turns a socket into a stream of plain bytes. raw_buffer is the trivial one; TLS, the PROXY-header
+ * writer and later others implement the same operations. Nothing above a transport sees an fd. */
+#ifndef NU_NET_TRANSPORT_H
+#define NU_NET_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/str.h"
+
+struct nu_conn;
+struct nu_transport_conf;
+struct nu_factory;
+struct nu_pb_msg;
+
+enum nu_io_status {
+    NU_IO_OK,     /* made progress; the socket may have more / take more */
+    NU_IO_AGAIN,  /* would block: wait for readiness */
+    NU_IO_END,    /* read: the peer ended its side in order */
+    NU_IO_ERROR,  /* reset or transport failure: nu_conn_info.transport_failure / conn->error says why */
+};
+
+struct nu_io_result {
+    enum nu_io_status status;
+    size_t n; /* bytes moved */
+};
+
+/* Per-connection state lives at conn->transport_state (made by on_attach in the connection's arena). */
+struct nu_transport_ops {
+    const char *name; /* "raw_buffer" */
+    /* The connection has this transport from now on; before any I/O. NULL: nothing to do. */
+    void (*on_attach)(struct nu_conn *c, const struct nu_transport_conf *conf);
+    /* The socket is connected (accepted, or connect finished). A transport without handshake calls
+     * nu_conn_transport_ready(c) at once; TLS calls it when its handshake is done. */
+    void (*on_connected)(struct nu_conn *c);
+    /* Reads at most about `limit` bytes to the end of `to`. */
+    struct nu_io_result (*read)(struct nu_conn *c, struct nu_buf *to, size_t limit);
+    /* Writes from the front of `from`, draining what was taken. end: half-close after the last byte. */
+    struct nu_io_result (*write)(struct nu_conn *c, struct nu_buf *from, bool end);
+    /* Before the fd is closed; NULL: nothing to do. abrupt: no close_notify. */
+    void (*on_close)(struct nu_conn *c, bool abrupt);
+};
+
+/* A configured transport: part of a filter chain's or a cluster's snapshot, immutable, in the snapshot's arena. */
+struct nu_transport_conf {
+    const struct nu_transport_ops *ops;
+    bool secure; /* TLS-like: scheme https */
+};
+
+extern const struct nu_transport_conf nu_raw_buffer;
+
+/* ops of an extension of category "envoy.transport_sockets.downstream" / "...upstream". */
+struct nu_transport_factory {
+    /* conf in f->arena; NULL: reported to f->diags. msg: the decoded typed_config. */
+    const struct nu_transport_conf *(*create)(struct nu_factory *f, const struct nu_pb_msg *msg);
+};
+
+#endif
