@@ -9,6 +9,7 @@
 
 struct envoy_config_accesslog_v3_AccessLog;
 struct nu_http_headers;
+struct nu_pb_msg;
 
 enum nu_log_type { /* %ACCESS_LOG_TYPE% */
     NU_LOG_NOT_SET,

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Circuit breakers: shared use counters against the limits of the cluster's current settings, with the *_open gauges
+ * (cluster.<c>.circuit_breakers.<prio>.*) kept. Runtime keys circuit_breakers.<cluster>.<prio>.* override limits. */
+#ifndef NU_UPSTREAM_BREAKER_H
+#define NU_UPSTREAM_BREAKER_H
+
+#include "upstream/cluster.h"
+
+enum nu_breaker { NU_BREAKER_CX, NU_BREAKER_PENDING, NU_BREAKER_RQ, NU_BREAKER_RETRY, NU_BREAKER_POOL };
+
+/* Takes one when the limit allows; false: over the limit (the caller counts its own overflow statistic). */
+bool nu_breaker_take(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,
+                     struct nu_worker *w);
+/* Takes one regardless of the limit (the first connection of a pool always may be made). */
+void nu_breaker_force(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,
+                      struct nu_worker *w);
+void nu_breaker_give(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,
+                     struct nu_worker *w);
+bool nu_breaker_can(const struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p,
+                    enum nu_breaker b);
+
+#endif

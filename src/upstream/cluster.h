@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A cluster: identity by name (counters, breakers, hosts, pools, balancer state), plus two snapshots published through
+ * slots: its settings (struct nu_cluster_info) and its membership (struct nu_host_set). A stream that uses a cluster
+ * takes a reference of the cluster and of the info it began with. */
+#ifndef NU_UPSTREAM_CLUSTER_H
+#define NU_UPSTREAM_CLUSTER_H
+
+#include "base/clock.h"
+#include "http/session.h"
+#include "net/conn.h"
+#include "upstream/host.h"
+#include "worker/slot.h"
+
+struct nu_lb_ops;
+struct nu_scope;
+
+enum nu_priority { NU_PRIORITY_DEFAULT, NU_PRIORITY_HIGH, NU_N_PRIORITIES };
+
+/* Circuit breakers: limits of the snapshot, use counted in the cluster (all workers share it). */
+struct nu_breaker_limits {
+    uint64_t max_connections, max_pending_requests, max_requests, max_retries, max_connection_pools;
+    bool has_retry_budget;
+    double budget_percent;
+    uint64_t min_retry_concurrency;
+    bool track_remaining;
+};
+struct nu_breaker_use {
+    struct nu_atomic_u64 connections, pending, requests, retries, pools;
+};
+
+/* Immutable settings. */
+struct nu_cluster_info {
+    struct nu_ref refs;
+    struct nu_cluster *cluster;
+    struct nu_arena arena;
+    nu_ms connect_timeout;              /* 5 s by default */
+    uint32_t buffer_limit;              /* per_connection_buffer_limit_bytes, 1 MiB by default */
+    const struct nu_transport_conf *transport;
+    struct nu_breaker_limits breakers[NU_N_PRIORITIES];
+    uint64_t per_host_max_connections;  /* per_host_thresholds; UINT64_MAX: none */
+    struct nu_h1_options h1;
+    nu_ms http_idle_timeout;            /* 1 h by default; 0: none */
+    nu_ms tcp_idle_timeout;             /* 10 min */
+    nu_ms max_connection_duration;      /* 0: none */
+    nu_ms max_stream_duration;          /* 0: none */
+    uint64_t max_requests_per_connection; /* 0: unlimited */
+    struct nu_connect_options connect;  /* keepalive, source address */
+    bool close_connections_on_host_health_failure;
+    bool drain_connections_on_host_removal; /* ignore_health_on_host_removal and friends */
+    double preconnect_per_upstream;
+    const struct nu_lb_ops *lb;
+    const void *lb_conf;
+    double panic_threshold;             /* percent */
+    nu_str alt_stat_name, service_name;
+    bool secure;
+};
+
+/* Membership of one priority, immutable. The healthy, degraded and all lists share hosts (references held by `all`). */
+struct nu_priority_hosts {
+    struct nu_host **all, **healthy, **degraded;
+    uint32_t n_all, n_healthy, n_degraded, n_excluded;
+    bool equal_weights;
+    uint32_t overprovisioning; /* percent, 140 */
+    struct nu_locality_hosts {
+        nu_str region, zone, sub_zone;
+        uint32_t weight; /* 0: none given */
+        struct nu_host **all, **healthy, **degraded;
+        uint32_t n_all, n_healthy, n_degraded;
+    } *localities;
+    uint32_t n_localities;
+    bool locality_weighted;
+};
+
+struct nu_host_set {
+    struct nu_ref refs;
+    struct nu_arena arena;
+    struct nu_priority_hosts *priorities;
+    uint32_t n_priorities;
+    uint32_t n_all, n_healthy, n_degraded;
+    /* Load per priority in percent, healthy and degraded (upstream/priority.c) and whether a level is in panic. */
+    uint8_t *healthy_load, *degraded_load;
+    bool *panic;
+};
+
+struct nu_cluster {
+    struct nu_ref refs;
+    nu_str name;
+    nu_str stat_name;         /* alt_stat_name or name, ':' as '_' */
+    struct nu_scope *scope;   /* "cluster.<stat_name>."; layout upstream/cluster_stats.def */
+    struct nu_slot info;      /* struct nu_cluster_info */
+    struct nu_slot hosts;     /* struct nu_host_set */
+    struct nu_breaker_use breakers[NU_N_PRIORITIES];
+    void **lb_locals;         /* [worker]: balancer state of each worker (upstream/lb.c) */
+    bool added_via_api;
+    struct nu_cluster_source *source; /* what finds the hosts: static, strict_dns, ... (main thread) */
+    bool removed;
+};
+
+struct nu_cluster *nu_cluster_ref(struct nu_cluster *c);
+void nu_cluster_unref(struct nu_cluster **c);
+struct nu_cluster_info *nu_cluster_info_ref(struct nu_cluster_info *i);
+void nu_cluster_info_unref(struct nu_cluster_info **i);
+
+static inline struct nu_cluster_info *nu_cluster_settings(const struct nu_cluster *c)
+{
+    return nu_slot_get(&c->info);
+}
+static inline const struct nu_host_set *nu_cluster_hosts(const struct nu_cluster *c)
+{
+    return nu_slot_get(&c->hosts);
+}
+
+#endif
