@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "http/headers.h"
 #include "net/extension.h"
 #include "net/stream_info.h"
@@ -21,6 +22,7 @@ struct nu_http_stream; /* the connection manager's stream */
 struct nu_route;
 struct nu_scope;
 struct nu_conn;
+struct nu_pb_msg;
 
 enum nu_headers_status {
     NU_HEADERS_CONTINUE,
