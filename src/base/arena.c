@@ -23,6 +23,12 @@ void nu_arena_init(struct nu_arena *a, struct nu_arena_cache *cache)
     *a = (struct nu_arena){.cache = cache};
 }
 
+void nu_arena_init_sized(struct nu_arena *a, uint32_t chunk_size)
+{
+    NU_ASSERT(chunk_size > sizeof(struct nu_arena_chunk));
+    *a = (struct nu_arena){.chunk_size = chunk_size};
+}
+
 static struct nu_arena_chunk *chunk_get(struct nu_arena_cache *cache, size_t size)
 {
     struct nu_arena_chunk *c;
@@ -53,8 +59,9 @@ void *nu_arena_alloc_slow(struct nu_arena *a, size_t size, size_t align)
     size_t head = sizeof(struct nu_arena_chunk);
     NU_ASSERT(size < SIZE_MAX / 2);
     size = (size + align - 1) & ~(align - 1);
-    bool large = size > NU_ARENA_CHUNK - head;
-    struct nu_arena_chunk *c = chunk_get(a->cache, large ? head + size : NU_ARENA_CHUNK);
+    size_t whole = a->chunk_size != 0 ? a->chunk_size : NU_ARENA_CHUNK;
+    bool large = size > whole - head;
+    struct nu_arena_chunk *c = chunk_get(a->cache, large ? head + size : whole);
     if (large && a->chunk != NULL) { /* keep filling the current chunk: the large one goes behind it */
         c->older = a->chunk->older;
         a->chunk->older = c;

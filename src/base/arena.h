@@ -31,10 +31,14 @@ struct nu_arena {
     struct nu_arena_cleanup *cleanups;
     struct nu_arena_cache *cache; /* may be NULL: heap */
     uint8_t *next, *end;          /* free part of the newest chunk */
+    uint32_t chunk_size;          /* of the next chunk, its header included; 0: NU_ARENA_CHUNK */
 };
 
 /* An arena that holds no memory yet. `cache` is borrowed and must outlive the arena; NULL: heap. */
 void nu_arena_init(struct nu_arena *a, struct nu_arena_cache *cache);
+
+/* The same with smaller (or larger) chunks of the heap: for what lives long and holds little, as an idle connection. */
+void nu_arena_init_sized(struct nu_arena *a, uint32_t chunk_size);
 
 /* Runs the cleanups, gives all memory back, leaves the arena empty and usable. */
 void nu_arena_clear(struct nu_arena *a);

@@ -157,6 +157,13 @@ uint8_t *nu_buf_reserve(struct nu_buf *b, struct nu_buf_pool *p, size_t len)
     return b->tail->block->data + b->tail->block->used;
 }
 
+uint8_t *nu_buf_reserve_some(struct nu_buf *b, struct nu_buf_pool *p, size_t min, size_t want, size_t *room_out)
+{
+    uint8_t *room = nu_buf_reserve(b, p, tail_room(b) >= min ? min : want);
+    *room_out = b->tail->block->size - b->tail->block->used;
+    return room;
+}
+
 static void drop_empty_tail(struct nu_buf *b)
 {
     struct nu_slice *empty = b->tail, *before = NULL;

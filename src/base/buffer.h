@@ -91,6 +91,9 @@ static inline void nu_buf_add_str(struct nu_buf *b, struct nu_buf_pool *p, nu_st
 /* Contiguous room for `len` bytes at the end; the caller writes them and calls nu_buf_commit with what it used. */
 uint8_t *nu_buf_reserve(struct nu_buf *b, struct nu_buf_pool *p, size_t len);
 void nu_buf_commit(struct nu_buf *b, size_t len);
+/* For readers that take what comes: room at the end of the last block when it has at least `min` bytes, else in a new
+ * block for `want` bytes. *room_out: how many there are. Then nu_buf_commit. */
+uint8_t *nu_buf_reserve_some(struct nu_buf *b, struct nu_buf_pool *p, size_t min, size_t want, size_t *room_out);
 /* Copies bytes to the front. */
 void nu_buf_prepend(struct nu_buf *b, struct nu_buf_pool *p, const void *bytes, size_t len);
 

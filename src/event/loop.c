@@ -141,15 +141,30 @@ void nu_loop_rewatch_level(struct nu_loop *loop, struct nu_watch *w, uint32_t ev
         fatal("epoll_ctl");
 }
 
+/* Drops what this turn still holds for w. */
+static void forget_events(struct nu_loop *loop, const struct nu_watch *w)
+{
+    for (int i = loop->at_event; i < loop->n_events; i++)
+        if (loop->events[i].data.ptr == w)
+            loop->events[i].data.ptr = NULL;
+}
+
 void nu_loop_unwatch(struct nu_loop *loop, struct nu_watch *w)
 {
     if (w->fd < 0)
         return;
     epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
     w->fd = -1;
-    for (int i = loop->at_event; i < loop->n_events; i++) /* what this turn still holds for it */
-        if (loop->events[i].data.ptr == w)
-            loop->events[i].data.ptr = NULL;
+    forget_events(loop, w);
+}
+
+void nu_loop_close(struct nu_loop *loop, struct nu_watch *w)
+{
+    if (w->fd < 0)
+        return;
+    close(w->fd);
+    w->fd = -1;
+    forget_events(loop, w);
 }
 
 /* ---- timers ---- */

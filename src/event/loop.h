@@ -48,6 +48,8 @@ void nu_loop_rewatch_level(struct nu_loop *loop, struct nu_watch *w, uint32_t ev
 /* No callback of w fires after this returns. Does not close the fd; sets w->fd to -1. Memory of w must live until
  * the end of the turn (free it in a deferred task). */
 void nu_loop_unwatch(struct nu_loop *loop, struct nu_watch *w);
+/* nu_loop_unwatch and close(2) in one: cheaper, since closing the only descriptor of a socket unregisters it. */
+void nu_loop_close(struct nu_loop *loop, struct nu_watch *w);
 
 /* ---- tasks ---- */
 

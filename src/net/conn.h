@@ -76,8 +76,15 @@ struct nu_conn {
     unsigned dispatching : 1;
     unsigned peer_fin : 1;      /* RDHUP/HUP seen */
     unsigned local_closed : 1;
+    unsigned big_reads : 1;     /* the last read filled its block: the next one is larger */
+    unsigned redispatch : 1;    /* offer c->in again */
+    unsigned no_early_close : 1; /* while reading is paused a FIN of the peer is not looked at (Envoy's
+                                  * detectEarlyCloseWhenReadDisabled(false)): upstream connections */
+    unsigned reset : 1;         /* the peer sent RST (error says which errno) */
+    unsigned watched : 1;       /* registered with the loop */
+    unsigned started : 1;       /* nu_conn_start was called */
     int error;                  /* errno of the I/O failure; 0 */
-    struct nu_task flush_task, soon_task, free_task;
+    struct nu_task flush_task, soon_task; /* after the close flush_task gives the memory back */
     struct nu_timer timer;      /* connect timeout, then delayed close */
     nu_ms delayed_close;        /* NU_MS(0): none */
     struct nu_list node;        /* worker->conns */
@@ -101,6 +108,10 @@ struct nu_conn_stats {
  * filters and calls nu_conn_start. limit: buffer limit in bytes (0: none). */
 struct nu_conn *nu_conn_accepted(struct nu_worker *w, int fd, const struct nu_transport_conf *transport,
                                  uint32_t limit);
+/* The same for a socket that listener filters have looked at: takes its arena, record, fd and early bytes. */
+struct nu_accepting;
+struct nu_conn *nu_conn_from_accepting(struct nu_accepting *a, const struct nu_transport_conf *transport,
+                                       uint32_t limit);
 
 struct nu_connect_options {
     const struct nu_address *address;
@@ -159,6 +170,19 @@ static inline bool nu_conn_above_high(const struct nu_conn *c)
 {
     return c->above_high;
 }
+
+/* The socket's own address (getsockname(2)). */
+void nu_conn_local_sockaddr(const struct nu_conn *c, struct nu_sockaddr *out);
+/* %UPSTREAM_DETECTED_CLOSE_TYPE%-like facts: the connection ended by a RST of the peer. */
+static inline bool nu_conn_was_reset(const struct nu_conn *c)
+{
+    return c->reset;
+}
+
+/* Closes every connection of a worker (NU_CLOSE_NOW); on its loop, at the end of the process. */
+void nu_conn_close_all(struct nu_worker *w);
+/* Makes the arena of an accepted socket: its first chunk has just the room that a connection needs. */
+void nu_conn_arena_init(struct nu_arena *a);
 
 /* For transports. */
 void nu_conn_transport_ready(struct nu_conn *c);

@@ -103,8 +103,9 @@ struct nu_filter_state {
 
 /* Of a connection; made on accept, in the connection's arena. */
 struct nu_conn_info {
+    struct nu_arena *arena; /* the connection's */
     uint64_t id;
-    struct nu_sockaddr remote, direct_remote; /* after / before PROXY protocol */
+    struct nu_sockaddr remote, direct_remote; /* after / before PROXY protocol; a unix peer prints as the listener's path */
     struct nu_sockaddr direct_local_sock;     /* AF_UNSPEC: same as local */
     struct nu_address *local;                 /* borrowed from the listener unless local_owned */
     const struct nu_listener_conf *listener;  /* borrowed: the filter chain holds its snapshot */

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of a connection: made, connected, closed, freed. All memory of it is in its arena, the struct itself first:
+ * an idle connection is one or two small heap chunks. */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "net/conn_priv.h"
+#include "net/listener_filter.h"
+
+/* Room in the first chunk of a connection for its filters and its owner's bookkeeping. */
+#define ROOM_FOR_FILTERS 160u
+/* Later chunks. */
+#define NEXT_CHUNK 480u
+#define CHUNK_HEAD 32u
+
+void nu_conn_arena_init(struct nu_arena *a)
+{
+    nu_arena_init_sized(a, sizeof(struct nu_conn) + sizeof(struct nu_conn_info) + ROOM_FOR_FILTERS + CHUNK_HEAD);
+}
+
+static struct nu_conn *make(struct nu_worker *w, struct nu_arena *arena, struct nu_conn_info *info,
+                            const struct nu_transport_conf *transport, uint32_t limit)
+{
+    struct nu_conn *c = nu_arena_new(arena, struct nu_conn);
+    c->info = info != NULL ? info : nu_arena_new(arena, struct nu_conn_info);
+    c->arena = *arena;
+    c->arena.chunk_size = NEXT_CHUNK;
+    c->info->arena = &c->arena;
+    c->worker = w;
+    c->watch.fd = -1;
+    c->transport = transport;
+    c->buffer_limit = limit;
+    if (c->info->id == 0)
+        c->info->id = nu_worker_next_id(w);
+    nu_list_push_back(&w->conns, &c->node);
+    if (transport->ops->on_attach != NULL)
+        transport->ops->on_attach(c, transport);
+    return c;
+}
+
+struct nu_conn *nu_conn_accepted(struct nu_worker *w, int fd, const struct nu_transport_conf *transport,
+                                 uint32_t limit)
+{
+    struct nu_arena arena;
+    nu_conn_arena_init(&arena);
+    struct nu_conn *c = make(w, &arena, NULL, transport, limit);
+    c->watch.fd = fd;
+    c->state = NU_CONN_OPEN;
+    c->writable = 1;
+    return c;
+}
+
+struct nu_conn *nu_conn_from_accepting(struct nu_accepting *a, const struct nu_transport_conf *transport,
+                                       uint32_t limit)
+{
+    struct nu_conn *c = make(a->worker, &a->arena, a->info, transport, limit);
+    c->watch.fd = a->fd;
+    c->state = NU_CONN_OPEN;
+    c->writable = 1;
+    nu_buf_move(&c->in, &a->early);
+    a->arena = (struct nu_arena){0};
+    a->info = NULL;
+    a->fd = -1;
+    return c;
+}
+
+void nu_conn_start(struct nu_conn *c)
+{
+    NU_ASSERT(!c->started);
+    c->started = 1;
+    if (c->state == NU_CONN_OPEN && !c->watched) {
+        c->watched = 1;
+        nu_loop_watch(c->worker->loop, &c->watch, c->watch.fd, nu_conn_on_ready);
+    }
+    nu_filters_start(c);
+    if (c->state == NU_CONN_OPEN && !c->transport_up && !c->upstream)
+        c->transport->ops->on_connected(c);
+    if (c->in.len > 0 || (c->readable && c->state == NU_CONN_OPEN))
+        nu_conn_redispatch(c);
+}
+
+/* ---- connecting ---- */
+
+static void on_connect_timeout(struct nu_timer *t)
+{
+    struct nu_conn *c = nu_container_of(t, struct nu_conn, timer);
+    c->error = ETIMEDOUT;
+    nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
+}
+
+/* The failure that connect(2) told at once, reported when the caller is ready to hear it. */
+static void on_failed_connect(struct nu_task *t)
+{
+    struct nu_conn *c = nu_container_of(t, struct nu_conn, soon_task);
+    if (c->state == NU_CONN_CONNECTING)
+        nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
+}
+
+static void set_int(int fd, int level, int name, int value)
+{
+    (void)setsockopt(fd, level, name, &value, sizeof(value)); /* an option that fails costs speed only */
+}
+
+static void set_keepalive(int fd, const struct nu_connect_options *o)
+{
+    set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    if (o->keepalive_probes > 0)
+        set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, o->keepalive_probes);
+    if (o->keepalive_time_s > 0)
+        set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, o->keepalive_time_s);
+    if (o->keepalive_interval_s > 0)
+        set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, o->keepalive_interval_s);
+}
+
+/* A socket that connects; or -1 and *err. *err may be set (refused at once) with a socket. */
+static int open_socket(const struct nu_connect_options *o, int *err)
+{
+    struct sockaddr_storage to, from;
+    int family = o->address->sock.family;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    *err = 0;
+    if (fd < 0) {
+        *err = errno;
+        return -1;
+    }
+    if (family != AF_UNIX)
+        set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (o->keepalive)
+        set_keepalive(fd, o);
+    if (o->source != NULL) {
+        socklen_t len = nu_address_sockaddr(o->source, &from);
+        if (bind(fd, (struct sockaddr *)&from, len) != 0)
+            *err = errno;
+    }
+    socklen_t len = nu_address_sockaddr(o->address, &to);
+    if (*err == 0 && connect(fd, (struct sockaddr *)&to, len) != 0 && errno != EINPROGRESS)
+        *err = errno;
+    return fd;
+}
+
+struct nu_conn *nu_conn_connect(struct nu_worker *w, const struct nu_connect_options *o)
+{
+    struct nu_arena arena;
+    nu_conn_arena_init(&arena);
+    struct nu_conn *c = make(w, &arena, NULL, o->transport, o->buffer_limit);
+    c->upstream = 1;
+    c->no_early_close = 1;
+    c->state = NU_CONN_CONNECTING;
+    c->info->remote = o->address->sock;
+    int err;
+    int fd = open_socket(o, &err);
+    c->watch.fd = fd;
+    if (err != 0) {
+        c->error = err;
+        nu_loop_soon(w->loop, &c->soon_task, on_failed_connect);
+        return c;
+    }
+    c->watched = 1;
+    nu_loop_watch(w->loop, &c->watch, fd, nu_conn_on_ready);
+    nu_timer_init(&c->timer, on_connect_timeout);
+    if (o->timeout.v > 0)
+        nu_timer_arm(w->loop, &c->timer, o->timeout);
+    return c;
+}
+
+/* connect(2) is decided when the socket is writable; without an error event it has succeeded. */
+void nu_conn_finish_connect(struct nu_conn *c, uint32_t ready)
+{
+    if (ready & (NU_FD_ERROR | NU_HANGUP)) {
+        socklen_t len = sizeof(c->error);
+        if (getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &c->error, &len) != 0 || c->error == 0)
+            c->error = ECONNREFUSED;
+        nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
+        return;
+    }
+    if ((ready & NU_WRITABLE) == 0)
+        return;
+    c->state = NU_CONN_OPEN;
+    c->transport->ops->on_connected(c);
+    if (c->out.len > 0)
+        nu_conn_queue_flush(c);
+}
+
+void nu_conn_local_sockaddr(const struct nu_conn *c, struct nu_sockaddr *out)
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof(ss);
+    *out = (struct nu_sockaddr){.family = AF_UNSPEC};
+    if (c->watch.fd < 0 || getsockname(c->watch.fd, (struct sockaddr *)&ss, &len) != 0)
+        return;
+    if (ss.ss_family == AF_INET || ss.ss_family == AF_INET6)
+        memcpy(out, &ss, sizeof(*out));
+    else
+        out->family = ss.ss_family;
+}
+
+/* ---- events ---- */
+
+static void tell(struct nu_conn *c, enum nu_conn_event ev)
+{
+    nu_filters_on_event(c, ev);
+    for (struct nu_conn_watcher *w = c->watchers, *next; w != NULL; w = next) {
+        next = w->next; /* a watcher may take itself out */
+        w->on_event(w, c, ev);
+    }
+}
+
+void nu_conn_transport_ready(struct nu_conn *c)
+{
+    NU_ASSERT(!c->transport_up);
+    c->transport_up = 1;
+    nu_timer_cancel(c->worker->loop, &c->timer);
+    tell(c, NU_CONN_CONNECTED);
+}
+
+void nu_conn_watch(struct nu_conn *c, struct nu_conn_watcher *w)
+{
+    w->next = c->watchers;
+    c->watchers = w;
+}
+
+void nu_conn_unwatch(struct nu_conn *c, struct nu_conn_watcher *w)
+{
+    for (struct nu_conn_watcher **at = &c->watchers; *at != NULL; at = &(*at)->next) {
+        if (*at != w)
+            continue;
+        *at = w->next;
+        return;
+    }
+}
+
+/* ---- closing ---- */
+
+static void on_delayed_close(struct nu_timer *t)
+{
+    struct nu_conn *c = nu_container_of(t, struct nu_conn, timer);
+    nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
+}
+
+void nu_conn_arm_delayed_close(struct nu_conn *c)
+{
+    if (nu_ms_is_zero(c->delayed_close))
+        return;
+    if (c->timer.on_fire != on_delayed_close) {
+        nu_timer_cancel(c->worker->loop, &c->timer);
+        nu_timer_init(&c->timer, on_delayed_close);
+    }
+    nu_timer_arm(c->worker->loop, &c->timer, c->delayed_close);
+}
+
+static void free_conn(struct nu_task *t)
+{
+    struct nu_conn *c = nu_container_of(t, struct nu_conn, flush_task);
+    struct nu_buf_pool *bufs = &c->worker->bufs;
+    nu_filters_free(c);
+    nu_buf_clear(&c->in, bufs);
+    nu_buf_clear(&c->out, bufs);
+    struct nu_arena arena = c->arena; /* c lies in it */
+    nu_arena_clear(&arena);
+}
+
+static void close_socket(struct nu_conn *c, enum nu_conn_event ev, bool reset)
+{
+    struct nu_loop *loop = c->worker->loop;
+    if (c->transport->ops->on_close != NULL)
+        c->transport->ops->on_close(c, reset || ev == NU_CONN_REMOTE_CLOSE);
+    if (reset && c->watch.fd >= 0) {
+        struct linger now = {.l_onoff = 1, .l_linger = 0};
+        (void)setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    }
+    nu_loop_close(loop, &c->watch);
+}
+
+void nu_conn_end(struct nu_conn *c, enum nu_conn_event ev, bool reset)
+{
+    struct nu_loop *loop = c->worker->loop;
+    NU_ASSERT(c->state != NU_CONN_CLOSED);
+    c->state = NU_CONN_CLOSED;
+    c->local_closed = ev == NU_CONN_LOCAL_CLOSE;
+    nu_timer_cancel(loop, &c->timer);
+    close_socket(c, ev, reset);
+    nu_loop_cancel_task(loop, &c->soon_task);
+    nu_loop_cancel_task(loop, &c->flush_task);
+    nu_list_remove(&c->node);
+    tell(c, ev);
+    nu_loop_defer(loop, &c->flush_task, free_conn);
+}
+
+static void begin_closing(struct nu_conn *c, enum nu_close_type type)
+{
+    if (c->state == NU_CONN_CLOSING) { /* asked again: only faster */
+        if (type == NU_CLOSE_FLUSH && c->close_type == NU_CLOSE_FLUSH_DELAY)
+            c->close_type = (uint8_t)type;
+    } else {
+        c->state = NU_CONN_CLOSING;
+        c->close_type = (uint8_t)type;
+        nu_conn_arm_delayed_close(c);
+    }
+    nu_conn_queue_flush(c);
+}
+
+void nu_conn_close_why(struct nu_conn *c, enum nu_close_type type, nu_str details)
+{
+    if (c->state == NU_CONN_CLOSED)
+        return;
+    if (details.ptr != NULL && c->info->termination_details.ptr == NULL)
+        c->info->termination_details = details;
+    if (type == NU_CLOSE_ABORT || c->state == NU_CONN_CONNECTING) {
+        nu_conn_end(c, NU_CONN_LOCAL_CLOSE, type == NU_CLOSE_ABORT);
+        return;
+    }
+    if (type != NU_CLOSE_NOW) {
+        begin_closing(c, type);
+        return;
+    }
+    if (c->out.len > 0 && c->writable) /* nobody waits for the flush, but what the kernel takes now may go */
+        (void)c->transport->ops->write(c, &c->out, true);
+    nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
+}
+
+void nu_conn_close(struct nu_conn *c, enum nu_close_type type)
+{
+    nu_conn_close_why(c, type, NU_STR_NONE);
+}
+
+void nu_conn_close_all(struct nu_worker *w)
+{
+    struct nu_list *n;
+    while ((n = w->conns.next) != &w->conns)
+        nu_conn_close(nu_list_entry(n, struct nu_conn, node), NU_CLOSE_NOW);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The bytes of a connection. The socket is edge-triggered: `readable` and `writable` remember what the kernel said until
+ * a call comes up short. Reads happen as soon as the socket is ready, writes once at the end of the turn. A connection
+ * that has more to read than one turn's share goes on in the next turn, behind the others. */
+#include "base/assert.h"
+#include "net/conn_priv.h"
+
+/* One turn's share of a connection: what fits into a large block, so that what is read is still in the cache when it is
+ * written. */
+#define READ_SHARE (NU_BLOCK_LARGE - 1024u)
+
+static void read_task(struct nu_task *t);
+static void flush_task(struct nu_task *t);
+
+void nu_conn_queue_flush(struct nu_conn *c)
+{
+    nu_loop_flush(c->worker->loop, &c->flush_task, flush_task);
+}
+
+void nu_conn_queue_read(struct nu_conn *c)
+{
+    nu_loop_soon(c->worker->loop, &c->soon_task, read_task);
+}
+
+bool nu_conn_can_read(const struct nu_conn *c)
+{
+    if (c->state != NU_CONN_OPEN || !c->readable)
+        return false;
+    if (!c->transport_up) /* a handshake goes on whoever pauses */
+        return true;
+    return c->started && c->read_pauses == 0 && (c->buffer_limit == 0 || c->in.len < c->buffer_limit);
+}
+
+static bool can_offer(const struct nu_conn *c)
+{
+    return c->started && c->read_pauses == 0;
+}
+
+/* ---- reading ---- */
+
+enum read_end { READ_MORE, READ_FIN, READ_FAILED };
+
+/* Reads one turn's share into c->in. */
+static enum read_end fill(struct nu_conn *c, size_t *got)
+{
+    while (c->readable && *got < READ_SHARE) {
+        struct nu_io_result r = c->transport->ops->read(c, &c->in, READ_SHARE - *got);
+        *got += r.n;
+        if (r.status == NU_IO_OK)
+            continue;
+        c->readable = 0;
+        if (r.status == NU_IO_END)
+            return READ_FIN;
+        if (r.status == NU_IO_ERROR)
+            return READ_FAILED;
+    }
+    return READ_MORE;
+}
+
+static void offer(struct nu_conn *c, bool end)
+{
+    c->redispatch = 0;
+    c->dispatching = 1;
+    nu_filters_on_data(c, end);
+    c->dispatching = 0;
+}
+
+static void both_ends_closed(struct nu_conn *c)
+{
+    if (c->read_end && c->write_end_sent && c->out.len == 0)
+        nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
+}
+
+static void after_read(struct nu_conn *c, enum read_end how)
+{
+    if (!nu_conn_is_open(c))
+        return;
+    if (how == READ_FAILED || (how == READ_FIN && !c->half_close)) {
+        c->reset |= how == READ_FAILED;
+        nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
+        return;
+    }
+    if (how == READ_FIN)
+        both_ends_closed(c);
+    else if (nu_conn_can_read(c))
+        nu_conn_queue_flush(c); /* which queues the next read for the next turn */
+}
+
+static void read_and_offer(struct nu_conn *c)
+{
+    size_t got = 0;
+    enum read_end how = nu_conn_can_read(c) ? fill(c, &got) : READ_MORE;
+    bool end = how == READ_FIN && c->half_close;
+    c->bytes_in += got;
+    if (end)
+        c->read_end = 1;
+    if (got > 0 || end)
+        c->redispatch = 1;
+    if (c->redispatch && can_offer(c) && nu_conn_is_open(c) && (c->in.len > 0 || c->read_end))
+        offer(c, c->read_end);
+    after_read(c, how);
+}
+
+static void read_task(struct nu_task *t)
+{
+    struct nu_conn *c = nu_container_of(t, struct nu_conn, soon_task);
+    if (c->state == NU_CONN_OPEN && (can_offer(c) || !c->transport_up))
+        read_and_offer(c);
+}
+
+void nu_conn_redispatch(struct nu_conn *c)
+{
+    c->redispatch = 1;
+    if (nu_conn_is_open(c))
+        nu_conn_queue_read(c);
+}
+
+/* ---- writing ---- */
+
+static void check_low(struct nu_conn *c)
+{
+    if (!c->above_high || c->out.len > c->buffer_limit / 2)
+        return;
+    c->above_high = 0;
+    if (nu_conn_is_open(c))
+        nu_filters_on_low(c);
+}
+
+/* The write buffer of a closing connection is empty. */
+static void flushed_while_closing(struct nu_conn *c)
+{
+    if (c->close_type != NU_CLOSE_FLUSH_DELAY || nu_ms_is_zero(c->delayed_close)) {
+        nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
+        return;
+    }
+    if (!c->write_end_sent) {
+        struct nu_io_result r = c->transport->ops->write(c, &c->out, true);
+        c->write_end_sent = r.status != NU_IO_AGAIN;
+        nu_conn_arm_delayed_close(c);
+    }
+}
+
+static void write_some(struct nu_conn *c, bool end)
+{
+    struct nu_io_result r = c->transport->ops->write(c, &c->out, end);
+    c->bytes_out += r.n;
+    if (r.status == NU_IO_AGAIN)
+        c->writable = 0;
+    if (r.status == NU_IO_ERROR) {
+        c->reset = 1;
+        nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
+        return;
+    }
+    if (end && r.status == NU_IO_OK)
+        c->write_end_sent = 1;
+    if (c->state == NU_CONN_CLOSING && r.n > 0 && c->out.len > 0)
+        nu_conn_arm_delayed_close(c);
+    check_low(c);
+}
+
+static bool wants_write(const struct nu_conn *c)
+{
+    return c->out.len > 0 || !c->transport_up || (c->write_end && !c->write_end_sent);
+}
+
+void nu_conn_write_now(struct nu_conn *c)
+{
+    if (c->state != NU_CONN_OPEN && c->state != NU_CONN_CLOSING)
+        return;
+    if (c->writable && wants_write(c))
+        write_some(c, c->write_end && !c->write_end_sent);
+    if (c->state == NU_CONN_CLOSING && c->out.len == 0)
+        flushed_while_closing(c);
+    else if (c->state == NU_CONN_OPEN && c->write_end_sent && c->read_end && c->out.len == 0)
+        nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
+}
+
+/* Envoy closes a connection whose peer has sent FIN while nobody reads, unless half-close is on or the owner asked not
+ * to be told. */
+static bool early_close_matters(const struct nu_conn *c)
+{
+    return !c->half_close && !c->no_early_close;
+}
+
+static void flush_task(struct nu_task *t)
+{
+    struct nu_conn *c = nu_container_of(t, struct nu_conn, flush_task);
+    nu_conn_write_now(c);
+    if (nu_conn_can_read(c))
+        nu_conn_queue_read(c);
+    else if (c->state == NU_CONN_OPEN && c->peer_fin && c->read_pauses > 0 && early_close_matters(c))
+        nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
+}
+
+void nu_conn_written(struct nu_conn *c)
+{
+    if (c->buffer_limit > 0 && !c->above_high && c->out.len > c->buffer_limit) {
+        c->above_high = 1;
+        nu_filters_on_high(c);
+    }
+    if (c->state == NU_CONN_OPEN)
+        nu_conn_queue_flush(c);
+}
+
+void nu_conn_write(struct nu_conn *c, struct nu_buf *data, bool end)
+{
+    if (!nu_conn_is_open(c) || c->write_end) {
+        nu_buf_clear(data, &c->worker->bufs);
+        return;
+    }
+    if (!nu_filters_on_write(c, data, end) || !nu_conn_is_open(c))
+        return;
+    if (end)
+        c->write_end = 1;
+    nu_buf_move(&c->out, data);
+    nu_conn_written(c);
+}
+
+/* ---- readiness ---- */
+
+/* The peer ended its side while nobody reads. */
+static void on_early_close(struct nu_conn *c, uint32_t ready)
+{
+    if (c->state == NU_CONN_CLOSING) {
+        if (c->half_close && (ready & (NU_FD_ERROR | NU_HANGUP)) == 0)
+            return;
+        nu_conn_write_now(c);
+        if (c->state == NU_CONN_CLOSING)
+            nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
+        return;
+    }
+    if (c->read_pauses == 0)
+        return;
+    bool broken = (ready & NU_FD_ERROR) != 0;
+    c->reset |= broken;
+    if (broken || early_close_matters(c))
+        nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
+}
+
+void nu_conn_on_ready(struct nu_watch *w, uint32_t ready)
+{
+    struct nu_conn *c = nu_container_of(w, struct nu_conn, watch);
+    if (ready & (NU_WRITABLE | NU_FD_ERROR | NU_HANGUP))
+        c->writable = 1;
+    if (ready & (NU_READABLE | NU_PEER_CLOSED | NU_FD_ERROR | NU_HANGUP))
+        c->readable = 1;
+    if (ready & (NU_PEER_CLOSED | NU_FD_ERROR | NU_HANGUP))
+        c->peer_fin = 1;
+    if (c->state == NU_CONN_CONNECTING) {
+        nu_conn_finish_connect(c, ready);
+        if (c->state != NU_CONN_OPEN)
+            return;
+    }
+    if (nu_conn_can_read(c))
+        read_and_offer(c);
+    if (c->peer_fin && c->state != NU_CONN_CLOSED)
+        on_early_close(c, ready);
+    if (c->writable && c->state != NU_CONN_CLOSED && (wants_write(c) || c->state == NU_CONN_CLOSING))
+        nu_conn_queue_flush(c);
+}
+
+void nu_conn_read_pause(struct nu_conn *c)
+{
+    NU_ASSERT(c->read_pauses < UINT16_MAX);
+    c->read_pauses++;
+    if (c->read_pauses == 1 && c->peer_fin && early_close_matters(c) && c->state == NU_CONN_OPEN)
+        nu_conn_queue_flush(c); /* the FIN that came already closes it, as a later one would */
+}
+
+void nu_conn_read_resume(struct nu_conn *c)
+{
+    NU_ASSERT(c->read_pauses > 0);
+    if (--c->read_pauses > 0 || c->state != NU_CONN_OPEN)
+        return;
+    if (c->in.len > 0)
+        c->redispatch = 1;
+    if (c->redispatch || c->readable)
+        nu_conn_queue_read(c);
+}

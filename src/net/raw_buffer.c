@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The transport that adds nothing: bytes of the socket are the bytes of the stream. */
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+
+#include "net/conn.h"
+
+/* Vectors of one sendmsg(2): 64 full blocks are more than a socket takes at once. */
+#define MAX_IOV 64
+/* A block with less room than this at its end is left as it is. */
+#define MIN_ROOM 4096u
+
+static size_t block_size(const struct nu_conn *c)
+{
+    return (c->big_reads ? NU_BLOCK_LARGE : NU_BLOCK_SMALL) - sizeof(struct nu_block);
+}
+
+/* A read that came up short emptied the socket: no second call is needed, unless a FIN is known to wait behind it. */
+static struct nu_io_result raw_read(struct nu_conn *c, struct nu_buf *to, size_t limit)
+{
+    size_t room;
+    uint8_t *at = nu_buf_reserve_some(to, &c->worker->bufs, MIN_ROOM, block_size(c), &room);
+    if (room > limit)
+        room = nu_max(limit, MIN_ROOM);
+    ssize_t n = recv(c->watch.fd, at, room, 0);
+    nu_buf_commit(to, n > 0 ? (size_t)n : 0);
+    if (n > 0) {
+        bool filled = (size_t)n == room;
+        c->big_reads = filled;
+        return (struct nu_io_result){.status = filled || c->peer_fin ? NU_IO_OK : NU_IO_AGAIN, .n = (size_t)n};
+    }
+    if (n == 0)
+        return (struct nu_io_result){.status = NU_IO_END};
+    if (errno == EAGAIN || errno == EINTR)
+        return (struct nu_io_result){.status = NU_IO_AGAIN};
+    c->error = errno;
+    return (struct nu_io_result){.status = NU_IO_ERROR};
+}
+
+static ssize_t send_some(int fd, const struct nu_buf *from, size_t *asked)
+{
+    if (from->head->next == NULL) {
+        *asked = from->head->len;
+        return send(fd, from->head->ptr, from->head->len, MSG_NOSIGNAL);
+    }
+    struct iovec iov[MAX_IOV];
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = nu_buf_iov(from, iov, MAX_IOV)};
+    *asked = 0;
+    for (size_t i = 0; i < msg.msg_iovlen; i++)
+        *asked += iov[i].iov_len;
+    return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
+static struct nu_io_result raw_write(struct nu_conn *c, struct nu_buf *from, bool end)
+{
+    size_t done = 0;
+    while (from->len > 0) {
+        size_t asked;
+        ssize_t n = send_some(c->watch.fd, from, &asked);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN) {
+            c->error = errno;
+            return (struct nu_io_result){.status = NU_IO_ERROR, .n = done};
+        }
+        if (n > 0) {
+            nu_buf_drain(from, &c->worker->bufs, (size_t)n);
+            done += (size_t)n;
+        }
+        if (n < 0 || (size_t)n < asked)
+            return (struct nu_io_result){.status = NU_IO_AGAIN, .n = done};
+    }
+    if (end)
+        shutdown(c->watch.fd, SHUT_WR);
+    return (struct nu_io_result){.status = NU_IO_OK, .n = done};
+}
+
+static const struct nu_transport_ops raw_ops = {
+    .name = "raw_buffer",
+    .on_connected = nu_conn_transport_ready,
+    .read = raw_read,
+    .write = raw_write,
+};
+
+const struct nu_transport_conf nu_raw_buffer = {.ops = &raw_ops};
