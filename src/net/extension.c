@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/extension.h"
+
+#include "codec/pb/pb.h"
+#include "google/protobuf/any.nu.h"
+
+/* The full name behind the last '/' of a type URL. */
+static nu_str bare_type(nu_str url)
+{
+    ssize_t slash = nu_str_rfind(url, '/');
+    return slash < 0 ? url : nu_str_skip(url, (size_t)slash + 1);
+}
+
+static bool has_type(const struct nu_pb_type *type, nu_str name)
+{
+    return type != NULL && nu_str_eq(nu_pb_name(type->name), name);
+}
+
+static bool in_category(const struct nu_extension *e, const char *category)
+{
+    return strcmp(e->category, category) == 0;
+}
+
+const struct nu_extension *nu_extension_by_type(const char *category, nu_str type_name)
+{
+    nu_str name = bare_type(type_name);
+    for (const struct nu_extension *const *e = nu_extensions; *e != NULL; e++)
+        if (in_category(*e, category) && has_type((*e)->config_type, name))
+            return *e;
+    return NULL;
+}
+
+const struct nu_extension *nu_extension_by_route_type(const char *category, nu_str type_name)
+{
+    nu_str name = bare_type(type_name);
+    for (const struct nu_extension *const *e = nu_extensions; *e != NULL; e++)
+        if (in_category(*e, category) && has_type((*e)->route_config_type, name))
+            return *e;
+    return NULL;
+}
+
+const struct nu_extension *nu_extension_by_name(const char *category, nu_str name)
+{
+    for (const struct nu_extension *const *e = nu_extensions; *e != NULL; e++)
+        if (in_category(*e, category) && nu_str_eq(nu_str_from((*e)->name), name))
+            return *e;
+    return NULL;
+}
+
+const struct nu_extension *nu_extension_resolve(const struct nu_factory *f, const char *category, const void *owner,
+                                                const char *field, const struct google_protobuf_Any *any)
+{
+    if (any == NULL || any->type_url.len == 0) {
+        nu_pb_error(f->diags, owner, any != NULL ? field : NULL,
+                    "an extension of %s needs a typed_config with a type URL", category);
+        return NULL;
+    }
+    if (any->msg == NULL && nu_diags_failed(f->diags)) /* the loader has said what is wrong with it */
+        return NULL;
+    const struct nu_extension *e = nu_extension_by_type(category, any->type_url);
+    if (e == NULL || any->msg == NULL) {
+        nu_str name = bare_type(any->type_url);
+        bool known = nu_pb_find_type(name) != NULL && any->msg == NULL;
+        (known ? nu_pb_error : nu_pb_unsupported)(f->diags, owner, field,
+                                                  "there is no extension of %s with the config type %.*s", category,
+                                                  NU_STR_ARG(name));
+        return NULL;
+    }
+    return e;
+}
