@@ -120,6 +120,17 @@ void nu_http_stream_add_filter(struct nu_http_stream *s, struct nu_http_filter *
 
 /* The route: looked up at the first call and kept; NULL: none matches. */
 const struct nu_route *nu_http_stream_route(struct nu_http_stream *s);
+/* The whole result of the lookup (http/route.h): the chosen weighted cluster, whether https is demanded. */
+struct nu_route_match;
+const struct nu_route_match *nu_http_stream_route_match(struct nu_http_stream *s);
+/* The stream's own random value: decisions about it are repeatable. */
+uint64_t nu_http_stream_random(const struct nu_http_stream *s);
+/* The connection manager's statistics, "http.<stat_prefix>.". */
+struct nu_scope *nu_http_stream_scope(const struct nu_http_stream *s);
+/* The request came from an internal address (x-envoy-internal). */
+bool nu_http_stream_is_internal(const struct nu_http_stream *s);
+/* Whether the whole request was received. */
+bool nu_http_stream_request_complete(const struct nu_http_stream *s);
 /* The route is looked up again when it is next asked for (headers changed). */
 void nu_http_stream_clear_route_cache(struct nu_http_stream *s);
 /* The most specific route-level conf of this filter (weighted cluster, route, virtual host, route table); NULL: none. */
