@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "net/conn_priv.h"
 #include "net/listener_filter.h"
+#include "stats/stats.h"
 
 /* Room in the first chunk of a connection for its filters and its owner's bookkeeping. */
 #define ROOM_FOR_FILTERS 160u
@@ -241,6 +242,8 @@ void nu_conn_unwatch(struct nu_conn *c, struct nu_conn_watcher *w)
 static void on_delayed_close(struct nu_timer *t)
 {
     struct nu_conn *c = nu_container_of(t, struct nu_conn, timer);
+    if (c->stats != NULL && c->stats->delayed_close_timeout >= 0)
+        nu_stat_inc(c->stats->scope, c->worker->index, (unsigned)c->stats->delayed_close_timeout);
     nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
 }
 
@@ -289,6 +292,7 @@ void nu_conn_end(struct nu_conn *c, enum nu_conn_event ev, bool reset)
     nu_loop_cancel_task(loop, &c->soon_task);
     nu_loop_cancel_task(loop, &c->flush_task);
     nu_list_remove(&c->node);
+    nu_conn_count_buffers(c, 0, 0);
     tell(c, ev);
     nu_loop_defer(loop, &c->flush_task, free_conn);
 }
@@ -321,7 +325,7 @@ void nu_conn_close_why(struct nu_conn *c, enum nu_close_type type, nu_str detail
         return;
     }
     if (c->out.len > 0 && c->writable) /* nobody waits for the flush, but what the kernel takes now may go */
-        (void)c->transport->ops->write(c, &c->out, true);
+        nu_conn_count_written(c, c->transport->ops->write(c, &c->out, true).n);
     nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
 }
 

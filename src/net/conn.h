@@ -92,8 +92,8 @@ struct nu_conn {
     struct nu_conn_info *info;
     struct nu_stream_info *stream; /* the connection's own record, for L4 access logs; NULL: none kept */
     uint64_t bytes_in, bytes_out;
-    /* Counters that live elsewhere, as Envoy's ConnectionStats; each may be NULL. */
-    const struct nu_conn_stats *stats;
+    uint32_t counted_in, counted_out; /* what stats' buffered gauges hold of this connection */
+    const struct nu_conn_stats *stats; /* borrowed; NULL: bytes are not counted */
 };
 
 /* Where a connection counts its bytes (listener filter chain: http.<p>. or tcp.<p>.; cluster: cluster.<c>.). */

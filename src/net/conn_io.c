@@ -5,6 +5,7 @@
  * that has more to read than one turn's share goes on in the next turn, behind the others. */
 #include "base/assert.h"
 #include "net/conn_priv.h"
+#include "stats/stats.h"
 
 /* One turn's share of a connection: what fits into a large block, so that what is read is still in the cache when it is
  * written. */
@@ -35,6 +36,39 @@ bool nu_conn_can_read(const struct nu_conn *c)
 static bool can_offer(const struct nu_conn *c)
 {
     return c->started && c->read_pauses == 0;
+}
+
+/* ---- counting ---- */
+
+static void move_gauge(struct nu_conn *c, uint16_t index, uint32_t *counted, size_t now)
+{
+    uint32_t value = (uint32_t)nu_min(now, (size_t)UINT32_MAX);
+    if (value == *counted)
+        return;
+    nu_gauge_add(c->stats->scope, c->worker->index, index, (uint64_t)value - *counted);
+    *counted = value;
+}
+
+void nu_conn_count_buffers(struct nu_conn *c, size_t in, size_t out)
+{
+    if (c->stats == NULL)
+        return;
+    move_gauge(c, c->stats->rx_buffered, &c->counted_in, in);
+    move_gauge(c, c->stats->tx_buffered, &c->counted_out, out);
+}
+
+void nu_conn_count_read(struct nu_conn *c, size_t n)
+{
+    c->bytes_in += n;
+    if (c->stats != NULL && n > 0)
+        nu_stat_add(c->stats->scope, c->worker->index, c->stats->rx_total, n);
+}
+
+void nu_conn_count_written(struct nu_conn *c, size_t n)
+{
+    c->bytes_out += n;
+    if (c->stats != NULL && n > 0)
+        nu_stat_add(c->stats->scope, c->worker->index, c->stats->tx_total, n);
 }
 
 /* ---- reading ---- */
@@ -92,13 +126,15 @@ static void read_and_offer(struct nu_conn *c)
     size_t got = 0;
     enum read_end how = nu_conn_can_read(c) ? fill(c, &got) : READ_MORE;
     bool end = how == READ_FIN && c->half_close;
-    c->bytes_in += got;
+    nu_conn_count_read(c, got);
     if (end)
         c->read_end = 1;
     if (got > 0 || end)
         c->redispatch = 1;
     if (c->redispatch && can_offer(c) && nu_conn_is_open(c) && (c->in.len > 0 || c->read_end))
         offer(c, c->read_end);
+    if (nu_conn_is_open(c))
+        nu_conn_count_buffers(c, c->in.len, c->out.len);
     after_read(c, how);
 }
 
@@ -144,7 +180,7 @@ static void flushed_while_closing(struct nu_conn *c)
 static void write_some(struct nu_conn *c, bool end)
 {
     struct nu_io_result r = c->transport->ops->write(c, &c->out, end);
-    c->bytes_out += r.n;
+    nu_conn_count_written(c, r.n);
     if (r.status == NU_IO_AGAIN)
         c->writable = 0;
     if (r.status == NU_IO_ERROR) {
@@ -156,6 +192,7 @@ static void write_some(struct nu_conn *c, bool end)
         c->write_end_sent = 1;
     if (c->state == NU_CONN_CLOSING && r.n > 0 && c->out.len > 0)
         nu_conn_arm_delayed_close(c);
+    nu_conn_count_buffers(c, c->in.len, c->out.len);
     check_low(c);
 }
 

@@ -20,6 +20,10 @@ void nu_conn_on_ready(struct nu_watch *w, uint32_t ready);
 void nu_conn_queue_flush(struct nu_conn *c);
 /* Queues reading, or the offering of what is buffered, for later in this turn. */
 void nu_conn_queue_read(struct nu_conn *c);
+/* Statistics: bytes that moved; what the buffers hold. */
+void nu_conn_count_read(struct nu_conn *c, size_t n);
+void nu_conn_count_written(struct nu_conn *c, size_t n);
+void nu_conn_count_buffers(struct nu_conn *c, size_t in, size_t out);
 /* One attempt to write, now. */
 void nu_conn_write_now(struct nu_conn *c);
 bool nu_conn_can_read(const struct nu_conn *c);

@@ -47,6 +47,7 @@ struct nu_factory {
     struct nu_arena *arena;   /* of the snapshot being built: the conf lives here */
     struct nu_diags *diags;   /* where to report; report with nu_pb_error(f->diags, msg, "field", ...) */
     struct nu_server *server; /* the process: see net/server.h */
+    nu_str listener_stat_name; /* "127.0.0.1_80" or the listener's stat_prefix; empty outside a listener */
     bool validate_only;       /* --mode validate: open nothing, start nothing */
 };
 

@@ -11,7 +11,8 @@
 enum nu_lf_status {
     NU_LF_CONTINUE, /* done with this connection */
     NU_LF_WAIT,     /* call again when more bytes are there */
-    NU_LF_CLOSE,    /* close the socket */
+    NU_LF_CLOSE,    /* the bytes are wrong: close the socket (downstream_listener_filter_error) */
+    NU_LF_REMOTE_CLOSE, /* the peer closed first (downstream_listener_filter_remote_close) */
 };
 
 /* One accepted socket on its way through the listener filters. */

@@ -102,8 +102,10 @@ struct nu_filter_state {
 };
 
 /* Of a connection; made on accept, in the connection's arena. */
+struct nu_drain;
 struct nu_conn_info {
     struct nu_arena *arena; /* the connection's */
+    const struct nu_drain *drain; /* net/drain.h: whether its filter chain is going; NULL: upstream */
     uint64_t id;
     struct nu_sockaddr remote, direct_remote; /* after / before PROXY protocol; a unix peer prints as the listener's path */
     struct nu_sockaddr direct_local_sock;     /* AF_UNSPEC: same as local */
