@@ -74,6 +74,8 @@ void nu_route_lookup(const struct nu_route_table *t, const struct nu_http_header
                      struct nu_route_match *out);
 struct nu_route_table *nu_route_table_ref(struct nu_route_table *t);
 void nu_route_table_unref(struct nu_route_table **t);
+/* Removes the table's internal_only_headers from a request that is not internal. */
+void nu_route_table_remove_internal_headers(const struct nu_route_table *t, struct nu_http_headers *h);
 nu_str nu_route_table_name(const struct nu_route_table *t);
 const struct nu_filter_confs *nu_route_table_filter_confs(const struct nu_route_table *t);
 const struct nu_filter_confs *nu_weighted_cluster_filter_confs(const struct nu_weighted_cluster *w);

@@ -141,6 +141,21 @@ void nu_workers_each(struct nu_workers *all, void (*fn)(struct nu_worker *w, voi
     }
 }
 
+/* ---- the date header ---- */
+
+nu_str nu_worker_http_date(struct nu_worker *w)
+{
+    uint64_t second = nu_loop_wall_ns(w->loop) / NU_NS_PER_SEC;
+    if (second != w->http_date_second) {
+        struct tm tm;
+        time_t t = (time_t)second;
+        gmtime_r(&t, &tm);
+        strftime(w->http_date, sizeof(w->http_date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        w->http_date_second = second;
+    }
+    return nu_str_make(w->http_date, sizeof("Thu, 01 Jan 1970 00:00:00 GMT") - 1);
+}
+
 /* ---- per-worker state of modules ---- */
 
 unsigned nu_worker_local_key(struct nu_workers *all)

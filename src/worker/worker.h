@@ -32,6 +32,8 @@ struct nu_worker {
     struct nu_list conns; /* every connection of this worker */
     void **locals; /* per-worker state of modules, see nu_worker_local */
     unsigned n_locals;
+    char http_date[32]; /* IMF-fixdate of the second below; see nu_worker_http_date */
+    uint64_t http_date_second;
     pthread_t thread;
     bool has_thread;
 };
@@ -69,6 +71,9 @@ static inline uint64_t nu_worker_next_id(struct nu_worker *w)
 {
     return w->next_id += (uint64_t)w->all->n + 1;
 }
+
+/* The current second as an HTTP date (RFC 9110 s5.6.7); valid until this turn ends. */
+nu_str nu_worker_http_date(struct nu_worker *w);
 
 /* Per-worker state of a module: a key is made once on the main thread before workers start or at any time later;
  * the value is the worker's own, NULL at first. */

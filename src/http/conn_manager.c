@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The connection manager as a network filter: owns a connection's session and its streams, decides when the connection
+ * drains and closes, answers what the codec refuses. Which protocol the session speaks, nothing here asks after it is
+ * made. */
+#include "http/stream_priv.h"
+
+#include "base/assert.h"
+#include "http/hcm_listener_stats.h"
+#include "http/hcm_stats.h"
+#include "worker/runtime.h"
+
+/* The HTTP/2 connection preface (RFC 9113 s3.4): AUTO looks for it. */
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+static void count(const struct hcm_conn *hc, unsigned index)
+{
+    nu_stat_inc(hc->conf->scope, hc->filter.conn->worker->index, index);
+}
+
+static struct nu_loop *loop_of(const struct hcm_conn *hc)
+{
+    return hc->filter.conn->worker->loop;
+}
+
+static struct hcm_conn *of_filter(struct nu_net_filter *f)
+{
+    return nu_container_of(f, struct hcm_conn, filter);
+}
+
+static struct hcm_conn *of_owner(struct nu_session_owner *o)
+{
+    return nu_container_of(o, struct hcm_conn, owner);
+}
+
+/* ---- closing ---- */
+
+/* HTTP/1 answers to a request that was not read completely need the delay: the peer may still be sending, and a close
+ * with unread bytes would reset the connection under the answer. */
+static void close_when_written(struct hcm_conn *hc, bool delay)
+{
+    hc->closed = true;
+    nu_conn_close(hc->filter.conn, delay ? NU_CLOSE_FLUSH_DELAY : NU_CLOSE_FLUSH);
+}
+
+static void arm_idle(struct hcm_conn *hc)
+{
+    if (hc->conf->idle_timeout.v > 0)
+        nu_timer_arm(loop_of(hc), &hc->idle_timer, hc->conf->idle_timeout);
+}
+
+static void on_idle(struct nu_timer *t)
+{
+    struct hcm_conn *hc = nu_container_of(t, struct hcm_conn, idle_timer);
+    if (hc->n_streams > 0) { /* armed lazily: streams of this connection are under way */
+        arm_idle(hc);
+        return;
+    }
+    count(hc, NU_HCM_downstream_cx_idle_timeout);
+    hc->closed = true;
+    nu_conn_close_why(hc->filter.conn, NU_CLOSE_FLUSH, NU_STR("idle_timeout_on_connection"));
+}
+
+static void on_max_duration(struct nu_timer *t)
+{
+    struct hcm_conn *hc = nu_container_of(t, struct hcm_conn, duration_timer);
+    count(hc, NU_HCM_downstream_cx_max_duration_reached);
+    if (hc->n_streams == 0 && !hc->conf->http1_safe_max_connection_duration) {
+        hc->closed = true;
+        nu_conn_close_why(hc->filter.conn, NU_CLOSE_FLUSH, NU_STR("max_connection_duration"));
+        return;
+    }
+    hcm_drain(hc);
+}
+
+static void on_head_timeout(struct nu_timer *t)
+{
+    struct hcm_conn *hc = nu_container_of(t, struct hcm_conn, head_timer);
+    count(hc, NU_HCM_downstream_rq_header_timeout);
+    hc->session->ops->error_reply(hc->session, 408, NU_STR("request timeout"));
+    close_when_written(hc, true);
+}
+
+void hcm_drain(struct hcm_conn *hc)
+{
+    if (hc->drain != HCM_OPEN)
+        return;
+    hc->drain = HCM_DRAINING;
+    if (hc->session != NULL)
+        hc->session->ops->go_away(hc->session);
+}
+
+/* ---- what the session tells ---- */
+
+static struct nu_stream_user *on_new_stream(struct nu_session_owner *o, struct nu_codec_stream *codec)
+{
+    struct hcm_conn *hc = of_owner(o);
+    unsigned slab = hc->filter.conn->worker->index;
+    uint32_t limit = hc->conf->max_requests_per_connection;
+    nu_timer_cancel(loop_of(hc), &hc->head_timer);
+    hc->n_requests++;
+    count(hc, NU_HCM_downstream_rq_total);
+    if (hc->session->ops->protocol <= NU_PROTO_HTTP11)
+        count(hc, NU_HCM_downstream_rq_http1_total);
+    nu_gauge_add(hc->conf->scope, slab, NU_HCM_downstream_rq_active, 1);
+    if (limit > 0 && hc->n_requests >= limit && hc->drain == HCM_OPEN) {
+        count(hc, NU_HCM_downstream_cx_max_requests_reached);
+        hcm_drain(hc);
+    }
+    return &stream_new(hc, codec)->user;
+}
+
+/* Envoy logs a request whose head was refused like any other. */
+static void log_refused(struct hcm_conn *hc, unsigned status, nu_str details)
+{
+    struct nu_conn *c = hc->filter.conn;
+    struct nu_stream_info info = {
+        .worker = c->worker,
+        .arena = &c->arena,
+        .conn = c->info,
+        .id = nu_worker_next_id(c->worker),
+        .start_ns = nu_loop_now_ns(c->worker->loop),
+        .start_wall_ns = nu_loop_wall_ns(c->worker->loop),
+        .end_ns = nu_loop_now_ns(c->worker->loop),
+        .response_code = (uint16_t)status,
+        .response_code_details = details,
+        .protocol = NU_PROTO_HTTP11,
+    };
+    nu_stream_info_flag(&info, NU_FLAG_DOWNSTREAM_PROTOCOL_ERROR);
+    nu_access_logs_run(&hc->conf->access_logs, &(struct nu_log_entry){.info = &info, .type = NU_LOG_DOWNSTREAM_END});
+}
+
+static nu_str refusal_body(unsigned status)
+{
+    switch (status) {
+    case 400:
+        return NU_STR("Bad Request");
+    case 426:
+        return NU_STR("Upgrade Required");
+    case 431:
+        return NU_STR("Request Header Fields Too Large");
+    case 501:
+        return NU_STR("Not Implemented");
+    default:
+        return NU_STR("");
+    }
+}
+
+static void count_refusal(struct hcm_conn *hc, unsigned status)
+{
+    unsigned slab = hc->filter.conn->worker->index;
+    count(hc, NU_HCM_downstream_cx_protocol_error);
+    if (status == 0)
+        return;
+    count(hc, NU_HCM_downstream_rq_total);
+    count(hc, NU_HCM_downstream_rq_http1_total);
+    count(hc, NU_HCM_downstream_rq_completed);
+    count(hc, status >= 500 ? NU_HCM_downstream_rq_5xx : NU_HCM_downstream_rq_4xx);
+    if (hc->conf->listener_scope == NULL)
+        return;
+    nu_stat_inc(hc->conf->listener_scope, slab, NU_HCM_LISTENER_downstream_rq_completed);
+    nu_stat_inc(hc->conf->listener_scope, slab,
+                status >= 500 ? NU_HCM_LISTENER_downstream_rq_5xx : NU_HCM_LISTENER_downstream_rq_4xx);
+}
+
+static void on_protocol_error(struct nu_session_owner *o, unsigned status, nu_str details)
+{
+    struct hcm_conn *hc = of_owner(o);
+    if (hc->closed)
+        return;
+    count_refusal(hc, status);
+    if (status != 0) {
+        hc->session->ops->error_reply(hc->session, status, refusal_body(status));
+        log_refused(hc, status, details);
+    }
+    hc->session->ops->on_close(hc->session, NU_RESET_PROTOCOL_ERROR);
+    close_when_written(hc, true);
+}
+
+static void on_head_begin(struct nu_session_owner *o)
+{
+    struct hcm_conn *hc = of_owner(o);
+    if (hc->conf->request_headers_timeout.v > 0)
+        nu_timer_arm(loop_of(hc), &hc->head_timer, hc->conf->request_headers_timeout);
+}
+
+static void on_stream_end(struct nu_session_owner *o, struct nu_codec_stream *codec)
+{
+    (void)o;
+    (void)codec;
+}
+
+static const struct nu_session_owner_ops owner_ops = {
+    .on_new_stream = on_new_stream,
+    .on_protocol_error = on_protocol_error,
+    .on_head_begin = on_head_begin,
+    .on_stream_end = on_stream_end,
+};
+
+void hcm_stream_ended(struct hcm_conn *hc, struct nu_http_stream *s)
+{
+    if (hc->closed)
+        return;
+    if (hc->drain == HCM_CLOSING && hc->n_streams == 0) {
+        close_when_written(hc, !(s->remote_done && s->local_done));
+        return;
+    }
+    if (hc->n_streams == 0)
+        arm_idle(hc);
+}
+
+/* ---- the network filter ---- */
+
+static void make_session(struct hcm_conn *hc)
+{
+    hc->session = nu_h1_server_new(hc->filter.conn, &hc->owner, &hc->conf->h1);
+    count(hc, NU_HCM_downstream_cx_http1_total);
+    nu_gauge_add(hc->conf->scope, hc->filter.conn->worker->index, NU_HCM_downstream_cx_http1_active, 1);
+    hc->counted_active = true;
+}
+
+enum guess { GUESS_MORE, GUESS_HTTP1, GUESS_HTTP2 };
+
+static enum guess guess_protocol(const struct nu_buf *data)
+{
+    char seen[sizeof(PREFACE) - 1];
+    size_t n = nu_min(data->len, sizeof(seen));
+    nu_buf_copy_out(data, 0, seen, n);
+    if (memcmp(seen, PREFACE, n) != 0)
+        return GUESS_HTTP1;
+    return n == sizeof(seen) ? GUESS_HTTP2 : GUESS_MORE;
+}
+
+/* AUTO: waits until the first bytes tell. HTTP/2 is not there yet: such a connection is counted and closed. false: nothing
+ * to dispatch. */
+static bool choose_session(struct hcm_conn *hc, struct nu_buf *data, bool end)
+{
+    if (hc->conf->codec_type == NU_CODEC_AUTO) {
+        enum guess g = guess_protocol(data);
+        if (g == GUESS_MORE && !end)
+            return false;
+        if (g == GUESS_HTTP2) {
+            count(hc, NU_HCM_downstream_cx_protocol_error);
+            nu_buf_clear(data, &hc->filter.conn->worker->bufs);
+            hc->closed = true;
+            nu_conn_close_why(hc->filter.conn, NU_CLOSE_NOW, NU_STR("http2_not_supported"));
+            return false;
+        }
+    }
+    make_session(hc);
+    return true;
+}
+
+static enum nu_filter_status on_data(struct nu_net_filter *f, struct nu_buf *data, bool end)
+{
+    struct hcm_conn *hc = of_filter(f);
+    if (hc->session == NULL && !hc->closed && !choose_session(hc, data, end))
+        return NU_FILTER_STOP;
+    if (hc->closed) {
+        nu_buf_clear(data, &f->conn->worker->bufs);
+        return NU_FILTER_STOP;
+    }
+    hc->session->ops->dispatch(hc->session, data, end);
+    if (end && !hc->closed && hc->n_streams == 0)
+        close_when_written(hc, false);
+    return NU_FILTER_STOP;
+}
+
+static enum nu_filter_status on_new_connection(struct nu_net_filter *f)
+{
+    struct hcm_conn *hc = of_filter(f);
+    count(hc, NU_HCM_downstream_cx_total);
+    nu_gauge_add(hc->conf->scope, f->conn->worker->index, NU_HCM_downstream_cx_active, 1);
+    arm_idle(hc);
+    if (hc->conf->max_connection_duration.v > 0)
+        nu_timer_arm(loop_of(hc), &hc->duration_timer, hc->conf->max_connection_duration);
+    return NU_FILTER_CONTINUE;
+}
+
+static void count_gone(struct hcm_conn *hc, enum nu_conn_event ev)
+{
+    struct nu_conn *c = hc->filter.conn;
+    unsigned slab = c->worker->index;
+    bool remote = ev == NU_CONN_REMOTE_CLOSE;
+    count(hc, NU_HCM_downstream_cx_destroy);
+    count(hc, remote ? NU_HCM_downstream_cx_destroy_remote : NU_HCM_downstream_cx_destroy_local);
+    if (hc->n_streams > 0) {
+        count(hc, NU_HCM_downstream_cx_destroy_active_rq);
+        count(hc, remote ? NU_HCM_downstream_cx_destroy_remote_active_rq
+                         : NU_HCM_downstream_cx_destroy_local_active_rq);
+    }
+    nu_gauge_sub(hc->conf->scope, slab, NU_HCM_downstream_cx_active, 1);
+    if (hc->counted_active)
+        nu_gauge_sub(hc->conf->scope, slab, NU_HCM_downstream_cx_http1_active, 1);
+    nu_hist_record(hc->conf->scope, slab, NU_HCM_downstream_cx_length_ms,
+                   (nu_loop_now_ns(loop_of(hc)) - hc->start_ns) / NU_NS_PER_MS);
+}
+
+static void on_event(struct nu_net_filter *f, enum nu_conn_event ev)
+{
+    struct hcm_conn *hc = of_filter(f);
+    if (ev == NU_CONN_CONNECTED)
+        return;
+    count_gone(hc, ev);
+    hc->closed = true;
+    nu_timer_cancel(loop_of(hc), &hc->idle_timer);
+    nu_timer_cancel(loop_of(hc), &hc->duration_timer);
+    nu_timer_cancel(loop_of(hc), &hc->head_timer);
+    if (hc->session != NULL)
+        hc->session->ops->on_close(hc->session, NU_RESET_CONN_TERMINATION);
+    nu_list_foreach(node, &hc->streams) /* what the codec did not know any more (half-ended streams) */
+        nu_list_entry(node, struct nu_http_stream, node)->user.ops->on_reset(
+            &nu_list_entry(node, struct nu_http_stream, node)->user, NU_RESET_CONN_TERMINATION, NU_STR(""));
+}
+
+static void on_high(struct nu_net_filter *f)
+{
+    struct hcm_conn *hc = of_filter(f);
+    if (hc->session != NULL)
+        hc->session->ops->on_high(hc->session);
+}
+
+static void on_low(struct nu_net_filter *f)
+{
+    struct hcm_conn *hc = of_filter(f);
+    if (hc->session != NULL)
+        hc->session->ops->on_low(hc->session);
+}
+
+static const struct nu_net_filter_ops filter_ops = {
+    .on_new_connection = on_new_connection,
+    .on_data = on_data,
+    .on_event = on_event,
+    .on_high = on_high,
+    .on_low = on_low,
+};
+
+void nu_hcm_attach(const struct nu_net_filter_conf *base, struct nu_conn *c)
+{
+    const struct nu_hcm_conf *conf = (const struct nu_hcm_conf *)(const void *)base; /* first member */
+    struct hcm_conn *hc = nu_arena_new(&c->arena, struct hcm_conn);
+    hc->filter.ops = &filter_ops;
+    hc->owner.ops = &owner_ops;
+    hc->conf = conf;
+    hc->start_ns = nu_loop_now_ns(c->worker->loop);
+    c->delayed_close = conf->delayed_close_timeout;
+    c->stats = &conf->conn_stats;
+    nu_list_init(&hc->streams);
+    nu_timer_init(&hc->idle_timer, on_idle);
+    nu_timer_init(&hc->duration_timer, on_max_duration);
+    nu_timer_init(&hc->head_timer, on_head_timeout);
+    nu_conn_add_filter(c, &hc->filter);
+}
