@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The only C++ in nuncio: RE2 has no C interface of its own.
+#include <re2/re2.h>
+
+#include <cstring>
+#include <string>
+
+extern "C" {
+#include "base/regex.h"
+}
+
+struct nu_regex {
+    explicit nu_regex(nu_str p, const re2::RE2::Options &o) : re(re2::StringPiece(p.ptr, p.len), o) {}
+    re2::RE2 re;
+};
+
+static re2::StringPiece piece(nu_str s)
+{
+    return re2::StringPiece(s.ptr != nullptr ? s.ptr : "", s.len);
+}
+
+static void give_error(const std::string &text, char *error, size_t cap)
+{
+    if (cap == 0)
+        return;
+    size_t n = text.size() < cap - 1 ? text.size() : cap - 1;
+    memcpy(error, text.data(), n);
+    error[n] = '\0';
+}
+
+struct nu_regex *nu_regex_new(nu_str pattern, char *error, size_t cap)
+{
+    re2::RE2::Options options(re2::RE2::Quiet);
+    if (pattern.ptr == nullptr)
+        pattern.ptr = "";
+    auto *re = new nu_regex(pattern, options);
+    if (re->re.ok())
+        return re;
+    give_error(re->re.error(), error, cap);
+    delete re;
+    return nullptr;
+}
+
+void nu_regex_free(struct nu_regex *re)
+{
+    delete re;
+}
+
+bool nu_regex_full_match(const struct nu_regex *re, nu_str text)
+{
+    return re2::RE2::FullMatch(piece(text), re->re);
+}
+
+bool nu_regex_partial_match(const struct nu_regex *re, nu_str text)
+{
+    return re2::RE2::PartialMatch(piece(text), re->re);
+}
+
+bool nu_regex_check_rewrite(const struct nu_regex *re, nu_str rewrite, char *error, size_t cap)
+{
+    std::string why;
+    if (re->re.CheckRewriteString(piece(rewrite), &why))
+        return true;
+    give_error(why, error, cap);
+    return false;
+}
+
+nu_str nu_regex_replace_all(const struct nu_regex *re, nu_str text, nu_str rewrite, struct nu_arena *a)
+{
+    std::string result(text.ptr != nullptr ? text.ptr : "", text.len);
+    if (re2::RE2::GlobalReplace(&result, re->re, piece(rewrite)) == 0)
+        return text;
+    return nu_arena_str(a, nu_str{result.data(), result.size()});
+}
+
+unsigned nu_regex_captures(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n)
+{
+    constexpr unsigned max = 32;
+    re2::StringPiece groups[max];
+    unsigned have = static_cast<unsigned>(re->re.NumberOfCapturingGroups()) + 1;
+    unsigned want = n < have ? n : have;
+    if (want > max)
+        want = max;
+    if (!re->re.Match(piece(text), 0, text.len, re2::RE2::ANCHOR_BOTH, groups, static_cast<int>(want)))
+        return 0;
+    for (unsigned i = 0; i < want; i++)
+        out[i] = nu_str{groups[i].data(), groups[i].size()};
+    return have;
+}
+
+int nu_regex_program_size(const struct nu_regex *re)
+{
+    return re->re.ProgramSize();
+}
