@@ -47,5 +47,10 @@ static inline uint32_t nu_atomic_u32_sub(struct nu_atomic_u32 *a, uint32_t n)
 {
     return atomic_fetch_sub_explicit(&a->v, n, memory_order_relaxed) - n;
 }
+/* Stores v; returns what was there before. */
+static inline uint32_t nu_atomic_u32_swap(struct nu_atomic_u32 *a, uint32_t v)
+{
+    return atomic_exchange_explicit(&a->v, v, memory_order_relaxed);
+}
 
 #endif

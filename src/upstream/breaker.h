@@ -7,8 +7,6 @@
 
 #include "upstream/cluster.h"
 
-enum nu_breaker { NU_BREAKER_CX, NU_BREAKER_PENDING, NU_BREAKER_RQ, NU_BREAKER_RETRY, NU_BREAKER_POOL };
-
 /* Takes one when the limit allows; false: over the limit (the caller counts its own overflow statistic). */
 bool nu_breaker_take(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,
                      struct nu_worker *w);
@@ -19,5 +17,12 @@ void nu_breaker_give(struct nu_cluster *c, const struct nu_cluster_info *i, enum
                      struct nu_worker *w);
 bool nu_breaker_can(const struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p,
                     enum nu_breaker b);
+/* The limit in force, and the use now (any thread). */
+uint64_t nu_breaker_limit(const struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p,
+                          enum nu_breaker b);
+static inline uint64_t nu_breaker_used(const struct nu_cluster *c, enum nu_priority p, enum nu_breaker b)
+{
+    return nu_atomic_u64_get(&c->breakers[p].n[b]);
+}
 
 #endif

@@ -25,15 +25,19 @@ struct nu_breaker_limits {
     uint64_t min_retry_concurrency;
     bool track_remaining;
 };
+enum nu_breaker { NU_BREAKER_CX, NU_BREAKER_PENDING, NU_BREAKER_RQ, NU_BREAKER_RETRY, NU_BREAKER_POOL, NU_N_BREAKERS };
+
 struct nu_breaker_use {
-    struct nu_atomic_u64 connections, pending, requests, retries, pools;
+    struct nu_atomic_u64 n[NU_N_BREAKERS];
+    struct nu_atomic_u32 open[NU_N_BREAKERS]; /* what the *_open gauges say */
 };
 
 /* Immutable settings. */
 struct nu_cluster_info {
     struct nu_ref refs;
-    struct nu_cluster *cluster;
-    struct nu_arena arena;
+    struct nu_cluster *cluster;         /* borrowed: whoever holds an info holds its cluster */
+    uint64_t generation;                /* grows with each change of the cluster */
+    struct nu_arena arena;              /* of what extensions keep: transport, balancer */
     nu_ms connect_timeout;              /* 5 s by default */
     uint32_t buffer_limit;              /* per_connection_buffer_limit_bytes, 1 MiB by default */
     const struct nu_transport_conf *transport;
@@ -51,7 +55,9 @@ struct nu_cluster_info {
     double preconnect_per_upstream;
     const struct nu_lb_ops *lb;
     const void *lb_conf;
-    double panic_threshold;             /* percent */
+    uint32_t panic_threshold;           /* percent */
+    uint32_t overprovisioning;          /* percent, 140 */
+    bool locality_weighted;
     nu_str alt_stat_name, service_name;
     bool secure;
 };
@@ -85,16 +91,20 @@ struct nu_host_set {
 
 struct nu_cluster {
     struct nu_ref refs;
+    struct nu_server *server;
     nu_str name;
     nu_str stat_name;         /* alt_stat_name or name, ':' as '_' */
     struct nu_scope *scope;   /* "cluster.<stat_name>."; layout upstream/cluster_stats.def */
     struct nu_slot info;      /* struct nu_cluster_info */
     struct nu_slot hosts;     /* struct nu_host_set */
     struct nu_breaker_use breakers[NU_N_PRIORITIES];
-    void **lb_locals;         /* [worker]: balancer state of each worker (upstream/lb.c) */
-    bool added_via_api;
-    struct nu_cluster_source *source; /* what finds the hosts: static, strict_dns, ... (main thread) */
-    bool removed;
+    struct nu_conn_stats conn_stats; /* of every connection to its hosts */
+    struct nu_cluster_source *source; /* what finds the hosts: strict_dns, ...; NULL: static. Main thread */
+    nu_str message;           /* the wire bytes of its config message (/config_dump). Main thread */
+    uint64_t updated_wall_ns; /* when it was added or last changed. Main thread */
+    struct nu_post destroy;
+    bool added_via_api, removed, warm;
+    void *lb_locals[];        /* [worker, main last]: balancer state of each worker (upstream/lb.c) */
 };
 
 struct nu_cluster *nu_cluster_ref(struct nu_cluster *c);
@@ -102,10 +112,15 @@ void nu_cluster_unref(struct nu_cluster **c);
 struct nu_cluster_info *nu_cluster_info_ref(struct nu_cluster_info *i);
 void nu_cluster_info_unref(struct nu_cluster_info **i);
 
+struct nu_host_set *nu_host_set_ref(struct nu_host_set *s);
+void nu_host_set_unref(struct nu_host_set **s);
+
+/* NULL after the cluster was removed. */
 static inline struct nu_cluster_info *nu_cluster_settings(const struct nu_cluster *c)
 {
     return nu_slot_get(&c->info);
 }
+/* NULL: not resolved yet, or removed. */
 static inline const struct nu_host_set *nu_cluster_hosts(const struct nu_cluster *c)
 {
     return nu_slot_get(&c->hosts);

@@ -45,7 +45,7 @@ struct nu_host_stats { /* as in /clusters */
 
 struct nu_host {
     struct nu_ref refs;
-    struct nu_cluster *cluster;   /* borrowed: a cluster outlives its hosts */
+    struct nu_cluster *cluster;   /* reference: a cluster outlives its hosts */
     struct nu_address *address;   /* reference */
     nu_str hostname;              /* endpoint.hostname or the DNS name; may be empty */
     nu_str region, zone, sub_zone;
@@ -56,10 +56,22 @@ struct nu_host {
     const struct google_protobuf_Struct *metadata_envoy_lb;
     struct nu_host_stats stats;
     uint64_t created_ms;
-    struct nu_host_pools **pools; /* [worker index, main last]; each worker touches its own entry only */
+    struct nu_atomic_u32 removed; /* no longer in the cluster: its pools drain */
     void *lb_data;                /* of the balancer that wants something per host */
+    struct nu_host_pools *pools[]; /* [worker index, main last]; each worker touches its own entry only */
 };
 
+/* What a host is made from; strings are copied. */
+struct nu_host_conf {
+    struct nu_address *address;
+    nu_str hostname, region, zone, sub_zone;
+    uint32_t priority, weight, health_flags;
+    bool canary;
+};
+/* Main thread: a host with one reference. */
+struct nu_host *nu_host_new(struct nu_cluster *c, const struct nu_host_conf *conf, uint64_t now_ms);
+
+struct nu_sb;
 struct nu_host *nu_host_ref(struct nu_host *h);
 void nu_host_unref(struct nu_host **h);
 enum nu_health nu_host_health(const struct nu_host *h);

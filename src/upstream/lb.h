@@ -24,6 +24,11 @@ struct nu_lb_context {
     const uint8_t *healthy_load, *degraded_load;
 };
 
+/* First member of every policy's conf. */
+struct nu_lb_conf {
+    bool locality_weighted; /* locality_weighted_lb_config */
+};
+
 /* A policy. State is per worker and per host list. */
 struct nu_lb_ops {
     const char *name;
@@ -40,7 +45,8 @@ struct nu_lb_ops {
 /* ops of an extension of category "envoy.load_balancing_policies". */
 struct nu_lb_factory {
     const struct nu_lb_ops *ops;
-    /* conf in f->arena, or NULL (reported when f->diags grew; else the policy has no conf). */
+    /* conf (first member: struct nu_lb_conf) in f->arena, or NULL (reported when f->diags grew; else the policy has no
+     * conf). msg may be NULL: all defaults. */
     const void *(*create)(struct nu_factory *f, const struct nu_pb_msg *msg);
 };
 

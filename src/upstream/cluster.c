@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "upstream/cluster.h"
+
+#include "base/alloc.h"
+#include "net/server.h"
+#include "upstream/cluster_priv.h"
+#include "upstream/lb.h"
+#include "upstream/lb_priv.h"
+#include "worker/worker.h"
+
+struct nu_cluster *nu_cluster_ref(struct nu_cluster *c)
+{
+    nu_ref_take(&c->refs);
+    return c;
+}
+
+static void destroy(struct nu_post *p)
+{
+    struct nu_cluster *c = nu_container_of(p, struct nu_cluster, destroy);
+    for (unsigned i = 0; i <= c->server->workers->n; i++)
+        nu_lb_local_free(&c->lb_locals[i]);
+    NU_ASSERT(nu_slot_get(&c->info) == NULL && nu_slot_get(&c->hosts) == NULL);
+    nu_cluster_scope_free(c);
+    nu_free(c);
+}
+
+void nu_cluster_unref(struct nu_cluster **cp)
+{
+    struct nu_cluster *c = nu_take(cp);
+    if (c == NULL || !nu_ref_drop(&c->refs))
+        return;
+    /* The scope and the balancers' state belong to the main thread. */
+    nu_loop_post(nu_workers_main(c->server->workers)->loop, &c->destroy, destroy);
+}
+
+struct nu_cluster_info *nu_cluster_info_ref(struct nu_cluster_info *i)
+{
+    nu_ref_take(&i->refs);
+    return i;
+}
+
+void nu_cluster_info_unref(struct nu_cluster_info **ip)
+{
+    struct nu_cluster_info *i = nu_take(ip);
+    if (i == NULL || !nu_ref_drop(&i->refs))
+        return;
+    nu_arena_clear(&i->arena);
+    nu_free(i);
+}
+
+static nu_str put_text(char **to, nu_str s)
+{
+    nu_str copy = nu_str_make(memcpy(*to, s.ptr, s.len), s.len);
+    *to += s.len;
+    return copy;
+}
+
+struct nu_cluster *nu_cluster_new(struct nu_server *server, nu_str name, nu_str stat_name)
+{
+    size_t locals = ((size_t)server->workers->n + 1) * sizeof(void *);
+    struct nu_cluster *c = nu_zalloc(sizeof(*c) + locals + name.len + stat_name.len);
+    char *text = (char *)c + sizeof(*c) + locals;
+    nu_ref_init(&c->refs);
+    c->server = server;
+    c->name = put_text(&text, name);
+    for (size_t i = 0; i < stat_name.len; i++)
+        text[i] = stat_name.ptr[i] == ':' ? '_' : stat_name.ptr[i];
+    c->stat_name = nu_str_make(text, stat_name.len);
+    nu_cluster_scope_make(c);
+    return c;
+}
