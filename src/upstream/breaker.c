@@ -69,27 +69,19 @@ bool nu_breaker_can(const struct nu_cluster *c, const struct nu_cluster_info *i,
     return nu_breaker_used(c, p, b) < nu_breaker_limit(c, i, p, b);
 }
 
-static void count_open(struct nu_cluster *c, enum nu_priority p, enum nu_breaker b, struct nu_worker *w, int delta)
-{
-    bool high = p == NU_PRIORITY_HIGH;
-    switch (b) {
-#define GAUGE(which, name)                                                                         \
-    case which:                                                                                    \
-        if (high)                                                                                  \
-            NU_CLUSTER_GAUGE(c, w, circuit_breakers_high_##name, delta);                           \
-        else                                                                                       \
-            NU_CLUSTER_GAUGE(c, w, circuit_breakers_default_##name, delta);                        \
-        break;
-        GAUGE(NU_BREAKER_CX, cx_open)
-        GAUGE(NU_BREAKER_PENDING, rq_pending_open)
-        GAUGE(NU_BREAKER_RQ, rq_open)
-        GAUGE(NU_BREAKER_RETRY, rq_retry_open)
-        GAUGE(NU_BREAKER_POOL, cx_pool_open)
-#undef GAUGE
-    case NU_N_BREAKERS:
-        break;
+static const uint16_t open_gauges[NU_N_PRIORITIES][NU_N_BREAKERS] = {
+#define ROW(prio)                                                                                  \
+    {                                                                                              \
+        [NU_BREAKER_CX] = NU_CLUSTER_circuit_breakers_##prio##_cx_open,                            \
+        [NU_BREAKER_PENDING] = NU_CLUSTER_circuit_breakers_##prio##_rq_pending_open,               \
+        [NU_BREAKER_RQ] = NU_CLUSTER_circuit_breakers_##prio##_rq_open,                            \
+        [NU_BREAKER_RETRY] = NU_CLUSTER_circuit_breakers_##prio##_rq_retry_open,                   \
+        [NU_BREAKER_POOL] = NU_CLUSTER_circuit_breakers_##prio##_cx_pool_open,                     \
     }
-}
+    [NU_PRIORITY_DEFAULT] = ROW(default),
+    [NU_PRIORITY_HIGH] = ROW(high),
+#undef ROW
+};
 
 /* The flag makes each change of the gauge happen once, whichever workers cross the limit. */
 static void set_open(struct nu_cluster *c, enum nu_priority p, enum nu_breaker b, struct nu_worker *w, bool open)
@@ -98,40 +90,13 @@ static void set_open(struct nu_cluster *c, enum nu_priority p, enum nu_breaker b
     if (nu_likely(nu_atomic_u32_get(flag) == open))
         return;
     if (nu_atomic_u32_swap(flag, open) != open)
-        count_open(c, p, b, w, open ? 1 : -1);
-}
-
-static void count_remaining(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p,
-                            enum nu_breaker b)
-{
-    uint64_t limit = nu_breaker_limit(c, i, p, b), used = nu_breaker_used(c, p, b);
-    uint64_t left = limit > used ? limit - used : 0;
-    bool high = p == NU_PRIORITY_HIGH;
-    switch (b) {
-#define GAUGE(which, name)                                                                         \
-    case which:                                                                                    \
-        if (high)                                                                                  \
-            NU_CLUSTER_GAUGE_SET(c, circuit_breakers_high_##name, left);                           \
-        else                                                                                       \
-            NU_CLUSTER_GAUGE_SET(c, circuit_breakers_default_##name, left);                        \
-        break;
-        GAUGE(NU_BREAKER_CX, remaining_cx)
-        GAUGE(NU_BREAKER_PENDING, remaining_pending)
-        GAUGE(NU_BREAKER_RQ, remaining_rq)
-        GAUGE(NU_BREAKER_RETRY, remaining_retries)
-        GAUGE(NU_BREAKER_POOL, remaining_cx_pools)
-#undef GAUGE
-    case NU_N_BREAKERS:
-        break;
-    }
+        nu_gauge_add(c->scope, w->index, open_gauges[p][b], open ? 1 : UINT64_MAX);
 }
 
 static void changed(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,
                     struct nu_worker *w, uint64_t used)
 {
     set_open(c, p, b, w, used >= nu_breaker_limit(c, i, p, b));
-    if (nu_unlikely(i->breakers[p].track_remaining))
-        count_remaining(c, i, p, b);
 }
 
 void nu_breaker_force(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,

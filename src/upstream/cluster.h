@@ -100,7 +100,8 @@ struct nu_cluster {
     struct nu_breaker_use breakers[NU_N_PRIORITIES];
     struct nu_conn_stats conn_stats; /* of every connection to its hosts */
     struct nu_cluster_source *source; /* what finds the hosts: strict_dns, ...; NULL: static. Main thread */
-    nu_str message;           /* the wire bytes of its config message (/config_dump). Main thread */
+    uint8_t *message;         /* the wire bytes of its config message (/config_dump); NULL: not kept. Main thread */
+    size_t message_len;
     uint64_t updated_wall_ns; /* when it was added or last changed. Main thread */
     struct nu_post destroy;
     bool added_via_api, removed, warm;

@@ -40,9 +40,12 @@ struct nu_dns_conf {
     struct nu_resolver_conf *resolver; /* owned; NULL: the server's (net/dns.h) */
 };
 
+void nu_dns_conf_free(struct nu_dns_conf **d);
+
 struct nu_cluster_build {
     nu_str name, stat_name;     /* in `text` */
-    nu_str message;             /* wire bytes, heap; ptr NULL: not kept (then an update always applies) */
+    uint8_t *message;           /* wire bytes; NULL: not kept (then an update always applies) */
+    size_t message_len;
     struct nu_cluster_info *info; /* one reference; cluster and generation still unset */
     enum nu_cluster_type type;
     struct nu_assignment *assignment;

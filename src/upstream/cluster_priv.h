@@ -16,7 +16,8 @@ void nu_cluster_scope_free(struct nu_cluster *c);
 /* Hosts from DNS: lives from apply until the cluster changes or goes. Main thread. */
 struct nu_cluster_source;
 struct nu_cluster_source *nu_dns_source_start(struct nu_cluster *c, struct nu_assignment *a /* taken */,
-                                              const struct nu_dns_conf *conf, void (*warm)(struct nu_cluster *c));
+                                              struct nu_dns_conf *conf /* taken */, bool logical,
+                                              void (*warm)(struct nu_cluster *c));
 void nu_dns_source_stop(struct nu_cluster_source **s);
 
 #endif

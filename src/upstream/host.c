@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/sb.h"
+#include "net/server.h"
 #include "upstream/cluster.h"
 #include "worker/worker.h"
 

@@ -57,6 +57,7 @@ struct nu_host {
     struct nu_host_stats stats;
     uint64_t created_ms;
     struct nu_atomic_u32 removed; /* no longer in the cluster: its pools drain */
+    bool kept;                    /* main thread, while memberships are compared */
     void *lb_data;                /* of the balancer that wants something per host */
     struct nu_host_pools *pools[]; /* [worker index, main last]; each worker touches its own entry only */
 };

@@ -206,22 +206,27 @@ struct nu_host *nu_host_index_take(struct nu_host_index *x, struct nu_cluster *c
 
 /* ---- publishing ---- */
 
-static void mark_hosts(const struct nu_host_set *s, uint32_t mark)
+static void mark_kept(const struct nu_host_set *s, bool kept)
 {
     for (uint32_t p = 0; s != NULL && p < s->n_priorities; p++)
         for (uint32_t i = 0; i < s->priorities[p].n_all; i++)
-            nu_atomic_u32_set(&s->priorities[p].all[i]->removed, mark);
+            s->priorities[p].all[i]->kept = kept;
 }
 
-/* Marks hosts of the old set that are not in the new one; returns how many, and whether the new one has others. */
+/* Marks hosts of the old set that are not in the new one; returns how many. */
 static uint32_t mark_removed(const struct nu_host_set *old, const struct nu_host_set *next)
 {
-    mark_hosts(old, 1);
-    mark_hosts(next, 0);
+    mark_kept(next, true);
     uint32_t n = 0;
     for (uint32_t p = 0; old != NULL && p < old->n_priorities; p++)
-        for (uint32_t i = 0; i < old->priorities[p].n_all; i++)
-            n += nu_atomic_u32_get(&old->priorities[p].all[i]->removed);
+        for (uint32_t i = 0; i < old->priorities[p].n_all; i++) {
+            struct nu_host *h = old->priorities[p].all[i];
+            if (!h->kept) {
+                nu_atomic_u32_set(&h->removed, 1);
+                n++;
+            }
+        }
+    mark_kept(next, false);
     return n;
 }
 
@@ -249,15 +254,6 @@ static void count_membership(struct nu_cluster *c, const struct nu_host_set *s)
     NU_CLUSTER_GAUGE_SET(c, membership_degraded, s != NULL ? s->n_degraded : 0);
 }
 
-static void count_max_weight(struct nu_cluster *c, const struct nu_host_set *s)
-{
-    uint32_t max = 0;
-    for (uint32_t p = 0; s != NULL && p < s->n_priorities; p++)
-        for (uint32_t i = 0; i < s->priorities[p].n_all; i++)
-            max = nu_max(max, nu_atomic_u32_get(&s->priorities[p].all[i]->weight));
-    NU_CLUSTER_GAUGE_SET(c, max_host_weight, max);
-}
-
 void nu_cluster_set_hosts(struct nu_cluster *c, struct nu_host_set *next)
 {
     struct nu_worker *w = nu_workers_main(c->server->workers);
@@ -269,7 +265,6 @@ void nu_cluster_set_hosts(struct nu_cluster *c, struct nu_host_set *next)
     if (removed > 0)
         drain_removed(c, old, removed);
     count_membership(c, next);
-    count_max_weight(c, next);
     nu_slot_publish(c->server->workers, &c->hosts, next, drop_set);
 }
 

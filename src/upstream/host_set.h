@@ -6,6 +6,8 @@
 
 #include "upstream/cluster.h"
 
+struct nu_runtime;
+
 /* A locality of a load assignment. Strings are borrowed. */
 struct nu_locality_conf {
     nu_str region, zone, sub_zone;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/pb/pb.h"
+#include "net/extension.h"
 #include "envoy/extensions/load_balancing_policies/common/v3/common.nu.h"
 #include "upstream/lb_lists.h"
 
