@@ -246,6 +246,10 @@ static void begin_drain(struct nu_listener *l, const struct nu_listener_conf *ol
     if (old->default_chain != NULL && !still_there(old->default_chain, next))
         drain_add(d, old->default_chain, nu_loop_now_ms(loop));
     nu_list_push_back(&l->lm->drains, &d->node);
+    if (!d->whole && d->n == 0) { /* every chain stays */
+        free_drain(d);
+        return;
+    }
     if (!d->whole)
         lm_gauge(l->lm, NU_LM_total_filter_chains_draining, (int64_t)d->n);
     nu_timer_init(&d->timer, on_drain_time);
@@ -392,10 +396,12 @@ static void note_bound(struct nu_listener_conf *c, struct nu_listen_socket **soc
         c->bound[i] = nu_address_ref(sockets[i]->address);
 }
 
+/* Heap text, also when it is empty. */
 static nu_str own_text(const char *before, nu_str name, const char *after)
 {
     struct nu_sb sb = {0};
     nu_sb_printf(&sb, "%s%.*s%s", before, NU_STR_ARG(name), after);
+    (void)nu_sb_cstr(&sb);
     return nu_sb_str(&sb);
 }
 
