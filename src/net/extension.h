@@ -50,6 +50,8 @@ struct nu_factory {
     nu_str listener_stat_name; /* "127.0.0.1_80" or the listener's stat_prefix; empty outside a listener */
     bool validate_only;       /* --mode validate: open nothing, start nothing */
     nu_str stat_address;      /* the listener being built, as in its statistics ("127.0.0.1_10000"); empty: none */
+    /* Whether the configuration being built has a cluster of that name; NULL: nobody can tell, do not ask. */
+    bool (*has_cluster)(const struct nu_factory *f, nu_str name);
 };
 
 #endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * typed_per_filter_config of any level. The type picks the extension, the key the configured filter it is for; a
+ * route.v3.FilterConfig wraps it to switch the filter on or off. */
+#include <stdio.h>
+
+#include "codec/pb/pb.h"
+#include "envoy/config/route/v3/route_components.nu.h"
+#include "google/protobuf/any.nu.h"
+#include "http/filter.h"
+#include "router/build.h"
+
+#define CATEGORY "envoy.filters.http"
+
+/* The filter's own conf from its message. */
+static bool build_own(struct nu_route_builder *b, const void *owner, const char *field,
+                      const struct nu_filter_conf_source *src, const struct google_protobuf_Any *any,
+                      struct nu_filter_conf_entry *out)
+{
+    (void)src;
+    if (any->msg == NULL)
+        return false; /* reported when it was decoded */
+    nu_str type = nu_pb_name(any->msg->type->name);
+    const struct nu_extension *ext = nu_extension_by_route_type(CATEGORY, type);
+    const struct nu_http_filter_factory *factory = ext != NULL ? ext->ops : NULL;
+    if (factory != NULL && factory->create_route != NULL) {
+        out->conf = factory->create_route(&b->f, any->msg);
+        return out->conf != NULL;
+    }
+    if (nu_extension_by_type(CATEGORY, type) != NULL)
+        nu_pb_error(b->f.diags, owner, field, "%.*s is not a route-level configuration", NU_STR_ARG(type));
+    else
+        nu_pb_unsupported(b->f.diags, owner, field, "%.*s is not supported yet", NU_STR_ARG(type));
+    return false;
+}
+
+static bool build_wrapped(struct nu_route_builder *b, const void *owner, const char *field,
+                          const struct nu_filter_conf_source *src, const struct envoy_config_route_v3_FilterConfig *m,
+                          struct nu_filter_conf_entry *out)
+{
+    out->disabled = m->disabled ? 1 : 0;
+    if (m->disabled)
+        return true;
+    if (m->config == NULL) {
+        nu_pb_error(b->f.diags, owner, field, "empty route/virtual host per filter configuration for %.*s filter",
+                    NU_STR_ARG(src->name));
+        return false;
+    }
+    if (m->config->type_url.len == 0)
+        return true; /* only: this filter is on */
+    return build_own(b, owner, field, src, m->config, out);
+}
+
+static bool build_one(struct nu_route_builder *b, const void *owner, const struct nu_filter_conf_source *src,
+                      struct nu_filter_conf_entry *out)
+{
+    char field[128];
+    (void)snprintf(field, sizeof field, "typed_per_filter_config[\"%.*s\"]", NU_STR_ARG(nu_str_first(src->name, 90)));
+    out->name = nu_arena_str(b->f.arena, src->name);
+    out->disabled = 0; /* a filter that has a conf is on */
+    if (src->any == NULL || src->any->type_url.len == 0) {
+        nu_pb_error(b->f.diags, owner, field, "has no type");
+        return false;
+    }
+    const struct envoy_config_route_v3_FilterConfig *wrapped =
+        NU_PB_AS(src->any->msg, envoy_config_route_v3_FilterConfig);
+    if (wrapped != NULL)
+        return build_wrapped(b, owner, field, src, wrapped, out);
+    return build_own(b, owner, field, src, src->any, out);
+}
+
+bool nu_build_filter_confs(struct nu_route_builder *b, const void *owner, const struct nu_filter_conf_source *sources,
+                           size_t n, const struct envoy_config_route_v3_CorsPolicy *cors, struct nu_filter_confs *out)
+{
+    bool ok = true;
+    if (cors != NULL) {
+        nu_pb_unsupported(b->f.diags, owner, NULL,
+                          "the deprecated field cors is not supported yet; use typed_per_filter_config");
+        ok = false;
+    }
+    out->items = nu_arena_array(b->f.arena, struct nu_filter_conf_entry, n);
+    for (size_t i = 0; i < n; i++)
+        ok = build_one(b, owner, &sources[i], &out->items[out->n++]) && ok;
+    return ok;
+}
