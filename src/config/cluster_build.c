@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A cluster's message to its conf: settings, breakers, connections. Endpoints, protocols, balancing and DNS are in files of
+ * their own beside this. */
+#include "base/alloc.h"
+#include "codec/pb/pb.h"
+#include "config/cluster_build_priv.h"
+#include "net/duration.h"
+#include "net/transport.h"
+
+static struct nu_cluster_info *info_new(void)
+{
+    struct nu_cluster_info *i = nu_new(struct nu_cluster_info);
+    nu_ref_init(&i->refs);
+    nu_arena_init_sized(&i->arena, 512);
+    return i;
+}
+
+/* ---- circuit breakers ---- */
+
+static const struct nu_breaker_limits default_limits = {.max_connections = 1024,
+                                                        .max_pending_requests = 1024,
+                                                        .max_requests = 1024,
+                                                        .max_retries = 3,
+                                                        .max_connection_pools = UINT64_MAX,
+                                                        .budget_percent = 20,
+                                                        .min_retry_concurrency = 3};
+
+static void set(uint64_t *to, const uint32_t *from)
+{
+    if (from != NULL)
+        *to = *from;
+}
+
+static void build_threshold(struct nu_factory *f, const struct envoy_config_cluster_v3_CircuitBreakers_Thresholds *t,
+                            struct nu_breaker_limits *l)
+{
+    set(&l->max_connections, t->max_connections);
+    set(&l->max_pending_requests, t->max_pending_requests);
+    set(&l->max_requests, t->max_requests);
+    set(&l->max_retries, t->max_retries);
+    if (t->track_remaining)
+        nu_pb_unsupported(f->diags, t, "track_remaining", "remaining_* gauges are not supported yet");
+    if (t->retry_budget == NULL)
+        return;
+    l->has_retry_budget = true;
+    if (t->retry_budget->budget_percent != NULL)
+        l->budget_percent = t->retry_budget->budget_percent->value;
+    set(&l->min_retry_concurrency, t->retry_budget->min_retry_concurrency);
+}
+
+/* The first entry of a priority counts. */
+static void build_breakers(struct nu_factory *f, const struct envoy_config_cluster_v3_CircuitBreakers *msg,
+                           struct nu_cluster_info *info)
+{
+    bool seen[NU_N_PRIORITIES] = {false};
+    info->breakers[NU_PRIORITY_DEFAULT] = info->breakers[NU_PRIORITY_HIGH] = default_limits;
+    for (size_t i = 0; msg != NULL && i < msg->n_thresholds; i++) {
+        bool high = msg->thresholds[i]->priority == envoy_config_core_v3_RoutingPriority_HIGH;
+        if (!seen[high])
+            build_threshold(f, msg->thresholds[i], &info->breakers[high ? NU_PRIORITY_HIGH : NU_PRIORITY_DEFAULT]);
+        seen[high] = true;
+    }
+}
+
+/* ---- connections ---- */
+
+static void drop_address(void *arg)
+{
+    struct nu_address *a = arg;
+    nu_address_unref(&a);
+}
+
+static void build_bind(struct nu_factory *f, const struct envoy_config_core_v3_BindConfig *msg,
+                       struct nu_cluster_info *info)
+{
+    if (msg == NULL)
+        return;
+    if (msg->n_socket_options > 0)
+        nu_pb_unsupported(f->diags, msg, "socket_options", "socket options are not supported yet");
+    if (msg->freebind != NULL && *msg->freebind)
+        nu_pb_unsupported(f->diags, msg, "freebind", "freebind is not supported yet");
+    if (msg->source_address == NULL)
+        return;
+    struct nu_sockaddr sock;
+    if (!nu_sockaddr_parse_ip(msg->source_address->address, (uint16_t)msg->source_address->port_value, &sock)) {
+        nu_pb_error(f->diags, msg->source_address, "address", "malformed IP address: %.*s",
+                    NU_STR_ARG(msg->source_address->address));
+        return;
+    }
+    struct nu_address *source = nu_address_from_sock(&sock);
+    nu_arena_on_clear(f->arena, drop_address, source);
+    info->connect.source = source;
+}
+
+static int small(const uint32_t *v)
+{
+    return v != NULL ? (int)nu_min(*v, 0x7fffffffu) : 0;
+}
+
+static void build_connect(struct nu_factory *f, const struct envoy_config_cluster_v3_Cluster *msg,
+                          struct nu_cluster_info *info)
+{
+    info->connect_timeout = nu_duration_or(msg->connect_timeout, NU_SECONDS(5));
+    info->buffer_limit =
+        msg->per_connection_buffer_limit_bytes != NULL ? *msg->per_connection_buffer_limit_bytes : 1024 * 1024;
+    build_bind(f, msg->upstream_bind_config, info);
+    const struct envoy_config_cluster_v3_UpstreamConnectionOptions *o = msg->upstream_connection_options;
+    if (o == NULL || o->tcp_keepalive == NULL)
+        return;
+    info->connect.keepalive = true;
+    info->connect.keepalive_probes = small(o->tcp_keepalive->keepalive_probes);
+    info->connect.keepalive_time_s = small(o->tcp_keepalive->keepalive_time);
+    info->connect.keepalive_interval_s = small(o->tcp_keepalive->keepalive_interval);
+}
+
+static void build_transport(struct nu_factory *f, const struct envoy_config_core_v3_TransportSocket *msg,
+                            struct nu_cluster_info *info)
+{
+    info->transport = &nu_raw_buffer;
+    if (msg == NULL)
+        return;
+    const char *category = "envoy.transport_sockets.upstream";
+    const struct nu_extension *e;
+    if (msg->typed_config == NULL) {
+        e = nu_extension_by_name(category, msg->name);
+        if (e == NULL) {
+            bool envoys = nu_str_starts(msg->name, NU_STR("envoy."));
+            (envoys ? nu_pb_unsupported : nu_pb_error)(f->diags, msg, "name", "there is no upstream transport socket '%.*s'",
+                                                       NU_STR_ARG(msg->name));
+        }
+    } else {
+        e = nu_extension_resolve(f, category, msg, "typed_config", msg->typed_config);
+    }
+    if (e == NULL)
+        return;
+    const struct nu_transport_factory *factory = e->ops;
+    const struct nu_transport_conf *conf =
+        factory->create(f, msg->typed_config != NULL ? msg->typed_config->msg : NULL);
+    if (conf == NULL)
+        return;
+    info->transport = conf;
+    info->secure = conf->secure;
+}
+
+/* ---- the whole ---- */
+
+static struct nu_cluster_build *build_new(nu_str name, nu_str stat_name)
+{
+    struct nu_cluster_build *b = nu_zalloc(sizeof(*b) + name.len + stat_name.len);
+    memcpy(b->text, name.ptr, name.len);
+    memcpy(b->text + name.len, stat_name.ptr, stat_name.len);
+    b->name = nu_str_make(b->text, name.len);
+    b->stat_name = nu_str_make(b->text + name.len, stat_name.len);
+    return b;
+}
+
+struct nu_cluster_build *nu_cluster_build(struct nu_factory *outer, const struct envoy_config_cluster_v3_Cluster *msg)
+{
+    size_t errors = outer->diags->n_errors;
+    struct nu_cluster_build *b = build_new(msg->name, msg->alt_stat_name.len > 0 ? msg->alt_stat_name : msg->name);
+    b->info = info_new();
+    struct nu_factory f = *outer;
+    f.arena = &b->info->arena;
+    b->type = nu_cluster_type_build(&f, msg, &b->dns);
+    build_connect(&f, msg, b->info);
+    build_transport(&f, msg->transport_socket, b->info);
+    build_breakers(&f, msg->circuit_breakers, b->info);
+    nu_cluster_protocol_build(&f, msg, b->info);
+    nu_cluster_lb_build(&f, msg, b->info);
+    b->assignment = nu_assignment_build(&f, msg, b->type);
+    b->wait_for_warm = msg->wait_for_warm_on_init == NULL || *msg->wait_for_warm_on_init;
+    b->info->per_host_max_connections = UINT64_MAX;
+    b->info->preconnect_per_upstream = 1.0;
+    b->info->drain_connections_on_host_removal = msg->ignore_health_on_host_removal;
+    if (b->type != NU_CLUSTER_STATIC)
+        nu_pb_unsupported(f.diags, msg, "type", "DNS clusters are not supported yet");
+    if (outer->diags->n_errors != errors)
+        nu_cluster_build_drop(&b);
+    return b;
+}
