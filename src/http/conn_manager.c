@@ -73,14 +73,6 @@ static void on_max_duration(struct nu_timer *t)
     hcm_drain(hc);
 }
 
-static void on_head_timeout(struct nu_timer *t)
-{
-    struct hcm_conn *hc = nu_container_of(t, struct hcm_conn, head_timer);
-    count(hc, NU_HCM_downstream_rq_header_timeout);
-    hc->session->ops->error_reply(hc->session, 408, NU_STR("request timeout"));
-    close_when_written(hc, true);
-}
-
 void hcm_drain(struct hcm_conn *hc)
 {
     if (hc->drain != HCM_OPEN)
@@ -110,26 +102,6 @@ static struct nu_stream_user *on_new_stream(struct nu_session_owner *o, struct n
     return &stream_new(hc, codec)->user;
 }
 
-/* Envoy logs a request whose head was refused like any other. */
-static void log_refused(struct hcm_conn *hc, unsigned status, nu_str details)
-{
-    struct nu_conn *c = hc->filter.conn;
-    struct nu_stream_info info = {
-        .worker = c->worker,
-        .arena = &c->arena,
-        .conn = c->info,
-        .id = nu_worker_next_id(c->worker),
-        .start_ns = nu_loop_now_ns(c->worker->loop),
-        .start_wall_ns = nu_loop_wall_ns(c->worker->loop),
-        .end_ns = nu_loop_now_ns(c->worker->loop),
-        .response_code = (uint16_t)status,
-        .response_code_details = details,
-        .protocol = NU_PROTO_HTTP11,
-    };
-    nu_stream_info_flag(&info, NU_FLAG_DOWNSTREAM_PROTOCOL_ERROR);
-    nu_access_logs_run(&hc->conf->access_logs, &(struct nu_log_entry){.info = &info, .type = NU_LOG_DOWNSTREAM_END});
-}
-
 static nu_str refusal_body(unsigned status)
 {
     switch (status) {
@@ -146,21 +118,31 @@ static nu_str refusal_body(unsigned status)
     }
 }
 
-static void count_refusal(struct hcm_conn *hc, unsigned status)
+/* The stream that can carry an answer: the one under way, or one begun for it. NULL: none. */
+static struct nu_http_stream *stream_for_refusal(struct hcm_conn *hc)
 {
-    unsigned slab = hc->filter.conn->worker->index;
-    count(hc, NU_HCM_downstream_cx_protocol_error);
-    if (status == 0)
+    if (!nu_list_empty(&hc->streams))
+        return nu_list_entry(hc->streams.next, struct nu_http_stream, node);
+    struct nu_codec_stream *codec = hc->session->ops->begin_refused(hc->session);
+    if (codec == NULL)
+        return NULL;
+    codec->user = on_new_stream(&hc->owner, codec);
+    return nu_container_of(codec->user, struct nu_http_stream, user);
+}
+
+static void refuse(struct hcm_conn *hc, unsigned status, nu_str body, nu_str details, enum nu_response_flag flag)
+{
+    struct nu_http_stream *s = status != 0 ? stream_for_refusal(hc) : NULL;
+    if (s == NULL) {
+        close_when_written(hc, true);
         return;
-    count(hc, NU_HCM_downstream_rq_total);
-    count(hc, NU_HCM_downstream_rq_http1_total);
-    count(hc, NU_HCM_downstream_rq_completed);
-    count(hc, status >= 500 ? NU_HCM_downstream_rq_5xx : NU_HCM_downstream_rq_4xx);
-    if (hc->conf->listener_scope == NULL)
-        return;
-    nu_stat_inc(hc->conf->listener_scope, slab, NU_HCM_LISTENER_downstream_rq_completed);
-    nu_stat_inc(hc->conf->listener_scope, slab,
-                status >= 500 ? NU_HCM_LISTENER_downstream_rq_5xx : NU_HCM_LISTENER_downstream_rq_4xx);
+    }
+    if (flag != NU_N_RESPONSE_FLAGS)
+        nu_stream_info_flag(&s->info, flag);
+    s->info.protocol = hc->session->ops->protocol;
+    s->should_close = true;
+    nu_http_stream_local_reply(s, &(struct nu_local_reply){
+                                      .status = status, .body = body, .details = details, .grpc_status = -1});
 }
 
 static void on_protocol_error(struct nu_session_owner *o, unsigned status, nu_str details)
@@ -168,13 +150,11 @@ static void on_protocol_error(struct nu_session_owner *o, unsigned status, nu_st
     struct hcm_conn *hc = of_owner(o);
     if (hc->closed)
         return;
-    count_refusal(hc, status);
-    if (status != 0) {
-        hc->session->ops->error_reply(hc->session, status, refusal_body(status));
-        log_refused(hc, status, details);
-    }
-    hc->session->ops->on_close(hc->session, NU_RESET_PROTOCOL_ERROR);
-    close_when_written(hc, true);
+    if (status != 431 && status != 426) /* limits and old versions are no errors of the protocol */
+        count(hc, NU_HCM_downstream_cx_protocol_error);
+    if (status == 431)
+        count(hc, NU_HCM_downstream_rq_too_large);
+    refuse(hc, status, refusal_body(status), details, NU_FLAG_DOWNSTREAM_PROTOCOL_ERROR);
 }
 
 static void on_head_begin(struct nu_session_owner *o)
@@ -182,6 +162,13 @@ static void on_head_begin(struct nu_session_owner *o)
     struct hcm_conn *hc = of_owner(o);
     if (hc->conf->request_headers_timeout.v > 0)
         nu_timer_arm(loop_of(hc), &hc->head_timer, hc->conf->request_headers_timeout);
+}
+
+static void on_head_timeout(struct nu_timer *t)
+{
+    struct hcm_conn *hc = nu_container_of(t, struct hcm_conn, head_timer);
+    count(hc, NU_HCM_downstream_rq_header_timeout);
+    refuse(hc, 408, NU_STR("request header timeout"), NU_STR("request_header_timeout"), NU_N_RESPONSE_FLAGS);
 }
 
 static void on_stream_end(struct nu_session_owner *o, struct nu_codec_stream *codec)

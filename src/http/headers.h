@@ -116,7 +116,6 @@ struct nu_header {
     nu_str name;  /* ptr == NULL: removed, skip it */
     nu_str value;
     nu_str original_name; /* ptr == NULL: same as name. Only kept under preserve_case */
-    uint32_t hash_unused;
     uint16_t id;  /* enum nu_hdr */
 };
 
@@ -127,6 +126,7 @@ struct nu_http_headers {
     uint32_t n_live;     /* without removed ones */
     uint16_t status;     /* responses; 0: none */
     bool response;
+    bool http10;         /* an HTTP/1.0 message */
     nu_str method, path, authority, scheme; /* requests; ptr == NULL: absent */
     nu_str protocol;     /* extended CONNECT */
     uint16_t first[NU_N_HDR]; /* index + 1 of the first live entry; 0: none */

@@ -113,8 +113,8 @@ struct nu_session_owner_ops {
     /* Server: a request's head is complete. The owner makes its half (with an arena) and returns it; on_headers
      * follows at once. */
     struct nu_stream_user *(*on_new_stream)(struct nu_session_owner *o, struct nu_codec_stream *s);
-    /* Server: the peer broke the protocol before or while a head was read. The owner answers `status` (0: nothing can be
-     * answered) with details through nu_session_error_reply or closes. Client: the connection must be closed. */
+    /* The peer broke the protocol; nothing more is read. Server: the owner answers `status` (0: nothing can be answered)
+     * on the stream under way or on one from begin_refused, and closes. Client: the owner closes the connection. */
     void (*on_protocol_error)(struct nu_session_owner *o, unsigned status, nu_str details);
     /* Server: bytes of a head have begun to arrive / the head is complete (request_headers_timeout). May be NULL. */
     void (*on_head_begin)(struct nu_session_owner *o);
@@ -161,9 +161,9 @@ struct nu_session_ops {
     void (*on_low)(struct nu_session *s);
     /* Whether nothing is under way (an idle keep-alive connection). */
     bool (*idle)(const struct nu_session *s);
-    /* Server: writes a complete minimal response before any stream exists (400, 408, 426, 431, 501) and marks the
-     * session finished; the owner closes. */
-    void (*error_reply)(struct nu_session *s, unsigned status, nu_str body);
+    /* Server: begins a stream whose request will never be complete (refused or late head), so that it can be answered; NULL:
+     * a stream is under way. The owner sets user. */
+    struct nu_codec_stream *(*begin_refused)(struct nu_session *s);
 };
 
 struct nu_session {

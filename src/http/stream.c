@@ -324,7 +324,7 @@ static void on_headers(struct nu_stream_user *u, struct nu_http_headers *h, bool
 {
     struct nu_http_stream *s = of(u);
     s->dir[DIR_DECODE].headers = h;
-    s->info.protocol = s->hc->session->ops->protocol;
+    s->info.protocol = h->http10 ? NU_PROTO_HTTP10 : s->hc->session->ops->protocol;
     s->is_head = nu_str_eq(h->method, NU_STR("HEAD"));
     s->is_connect = nu_str_eq(h->method, NU_STR("CONNECT"));
     s->is_upgrade = nu_headers_is_upgrade(h);

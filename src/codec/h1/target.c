@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/h1/target.h"
+
+static bool is_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* unreserved, sub-delims, ":", "@", "[", "]", "%" (RFC 3986 s3.2). */
+static bool authority_char(char c)
+{
+    return is_alnum(c) || (c != '\0' && strchr("-._~!$&'()*+,;=:@[]%", c) != NULL);
+}
+
+bool nu_authority_ok(nu_str authority)
+{
+    for (size_t i = 0; i < authority.len; i++)
+        if (!authority_char(authority.ptr[i]))
+            return false;
+    return true;
+}
+
+unsigned nu_authority_port(nu_str authority, nu_str *host)
+{
+    ssize_t colon = nu_str_rfind(authority, ':');
+    ssize_t bracket = nu_str_rfind(authority, ']');
+    uint64_t port;
+    *host = authority;
+    if (colon < 0 || bracket > colon)
+        return 0;
+    if (bracket < 0 && nu_str_find(authority, ':') != colon) /* a bare IPv6 address */
+        return 0;
+    if (!nu_str_to_u64(nu_str_skip(authority, (size_t)colon + 1), &port) || port == 0 || port > 65535)
+        return 0;
+    *host = nu_str_first(authority, (size_t)colon);
+    return (unsigned)port;
+}
+
+enum nu_target_form nu_h1_target_split(nu_str target, bool connect, nu_str *scheme, nu_str *authority, nu_str *path)
+{
+    *scheme = *authority = NU_STR_NONE;
+    *path = target;
+    if (connect)
+        return nu_authority_ok(target) && target.len > 0 ? NU_TARGET_AUTHORITY : NU_TARGET_BAD;
+    if (target.len > 0 && target.ptr[0] == '/')
+        return NU_TARGET_ORIGIN;
+    if (nu_str_eq(target, NU_STR("*")))
+        return NU_TARGET_ASTERISK;
+    ssize_t at = nu_str_search(target, NU_STR("://"));
+    if (at <= 0)
+        return NU_TARGET_BAD;
+    *scheme = nu_str_first(target, (size_t)at);
+    if (!nu_str_eq_nocase(*scheme, NU_STR("http")) && !nu_str_eq_nocase(*scheme, NU_STR("https")))
+        return NU_TARGET_BAD;
+    nu_str rest = nu_str_skip(target, (size_t)at + 3);
+    size_t end = 0;
+    while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?')
+        end++;
+    *authority = nu_str_first(rest, end);
+    *path = nu_str_skip(rest, end);
+    if (path->len == 0)
+        *path = NU_STR("/");
+    return authority->len > 0 && nu_authority_ok(*authority) ? NU_TARGET_ABSOLUTE : NU_TARGET_BAD;
+}
+
+/* ---- normalisation ---- */
+
+static size_t path_len(nu_str path)
+{
+    ssize_t query = nu_str_find(path, '?');
+    return query >= 0 ? (size_t)query : path.len;
+}
+
+static bool escape_is(const char *p, size_t n, char high, char low)
+{
+    return n >= 3 && p[0] == '%' && p[1] == high && nu_ascii_lower(p[2]) == low;
+}
+
+/* Length of a dot at p, plain or escaped; 0: none. */
+static size_t dot(const char *p, size_t n)
+{
+    if (n > 0 && p[0] == '.')
+        return 1;
+    return escape_is(p, n, '2', 'e') ? 3 : 0;
+}
+
+/* Dots of a whole segment: 1 for ".", 2 for "..", 0 for anything else. */
+static unsigned dots(const char *p, size_t n)
+{
+    size_t a = dot(p, n);
+    if (a == 0)
+        return 0;
+    if (a == n)
+        return 1;
+    size_t b = dot(p + a, n - a);
+    return b > 0 && a + b == n ? 2 : 0;
+}
+
+static bool is_slash(char c)
+{
+    return c == '/' || c == '\\';
+}
+
+static bool needs_normalizing(nu_str path, size_t end)
+{
+    for (size_t i = 0; i < end; i++) {
+        if (path.ptr[i] == '\\')
+            return true;
+        if (path.ptr[i] == '/' && i + 1 < end && dot(path.ptr + i + 1, end - i - 1) > 0)
+            return true;
+    }
+    return false;
+}
+
+nu_str nu_path_normalize(nu_str path, struct nu_arena *a)
+{
+    size_t end = path_len(path), n = 0;
+    if (path.len == 0 || path.ptr[0] != '/')
+        return NU_STR_NONE;
+    if (!needs_normalizing(path, end))
+        return path;
+    char *out = nu_arena_alloc(a, path.len + 1);
+    for (size_t i = 0; i < end;) { /* at a slash */
+        size_t start = i + 1, stop = start;
+        while (stop < end && !is_slash(path.ptr[stop]))
+            stop++;
+        unsigned k = dots(path.ptr + start, stop - start);
+        if (k == 2) /* drop the last segment that was written */
+            while (n > 0 && out[--n] != '/')
+                ;
+        out[n++] = '/';
+        if (k > 0 && stop < end)
+            n--; /* the next slash stands for it */
+        if (k == 0) {
+            memcpy(out + n, path.ptr + start, stop - start);
+            n += stop - start;
+        }
+        i = stop;
+    }
+    if (n == 0)
+        out[n++] = '/';
+    memcpy(out + n, path.ptr + end, path.len - end);
+    return nu_str_make(out, n + path.len - end);
+}
+
+nu_str nu_path_merge_slashes(nu_str path, struct nu_arena *a)
+{
+    size_t end = path_len(path), n = 0;
+    if (nu_str_search(nu_str_first(path, end), NU_STR("//")) < 0)
+        return path;
+    char *out = nu_arena_alloc(a, path.len);
+    for (size_t i = 0; i < end; i++)
+        if (path.ptr[i] != '/' || n == 0 || out[n - 1] != '/')
+            out[n++] = path.ptr[i];
+    memcpy(out + n, path.ptr + end, path.len - end);
+    return nu_str_make(out, n + path.len - end);
+}
+
+/* '/' or '\' for an escape at p; 0: none. */
+static char escaped_slash(const char *p, size_t n)
+{
+    if (escape_is(p, n, '2', 'f'))
+        return '/';
+    return escape_is(p, n, '5', 'c') ? '\\' : '\0';
+}
+
+bool nu_path_has_escaped_slash(nu_str path)
+{
+    size_t end = path_len(path);
+    for (size_t i = 0; i < end; i++)
+        if (path.ptr[i] == '%' && escaped_slash(path.ptr + i, end - i) != '\0')
+            return true;
+    return false;
+}
+
+nu_str nu_path_unescape_slashes(nu_str path, struct nu_arena *a)
+{
+    size_t end = path_len(path), n = 0;
+    char *out = nu_arena_alloc(a, path.len);
+    for (size_t i = 0; i < end; i++) {
+        char c = escaped_slash(path.ptr + i, end - i);
+        out[n++] = c != '\0' ? c : path.ptr[i];
+        if (c != '\0')
+            i += 2;
+    }
+    memcpy(out + n, path.ptr + end, path.len - end);
+    return nu_str_make(out, n + path.len - end);
+}

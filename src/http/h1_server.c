@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The server side of HTTP/1: requests in, responses out, one at a time on a connection (RFC 9112). The next pipelined
+ * request waits in the connection's input until the response before it is written.
+ *
+ *     HEAD --head complete--> BODY --body complete--> RESPOND --response written--> HEAD
+ *     HEAD, BODY --peer's fault--> REFUSED;   upgrade or CONNECT accepted --> TUNNEL;   any --> CLOSED
+ */
+#include "base/assert.h"
+#include "codec/h1/encode.h"
+#include "codec/h1/target.h"
+#include "http/h1_read.h"
+#include "http/h1_write.h"
+
+enum server_state {
+    SERVER_HEAD,
+    SERVER_BODY,
+    SERVER_RESPOND, /* the request is complete */
+    SERVER_HELD,    /* an upgrade was asked for: bytes wait until it is accepted or refused */
+    SERVER_TUNNEL,  /* bytes go both ways as they are */
+    SERVER_REFUSED, /* a faulty request is being answered: nothing is read */
+    SERVER_CLOSED,
+};
+
+struct h1_server {
+    struct nu_session base;
+    struct nu_codec_stream codec;
+    const struct nu_h1_options *opt;
+    struct h1_reader reader;
+    struct h1_writer writer;
+    uint8_t state;
+    bool active;       /* codec.user is between its begin and its end */
+    bool response_done;
+    bool in_dispatch, head_begun;
+    bool head_request, http10, tunnel_request, connect_request;
+    uint16_t pauses;
+    bool waiting; /* we paused the connection until the response is written */
+};
+
+static struct h1_server *of_session(const struct nu_session *s)
+{
+    return (struct h1_server *)(uintptr_t)s;
+}
+
+static struct h1_server *of_codec(const struct nu_codec_stream *s)
+{
+    return (struct h1_server *)((uintptr_t)s - offsetof(struct h1_server, codec));
+}
+
+/* ---- reading requests ---- */
+
+static void fault(struct h1_server *s, unsigned status, nu_str details)
+{
+    s->state = SERVER_REFUSED;
+    s->base.owner->ops->on_protocol_error(s->base.owner, status, details);
+}
+
+static void fault_of(struct h1_server *s, int err)
+{
+    fault(s, nu_h1_error_status(err), nu_h1_error_details(err));
+}
+
+/* The target's host wins over the Host header (RFC 9112 s3.2.2). 0, or the details of a refusal. */
+static nu_str set_target(struct h1_server *s, struct nu_http_headers *h, nu_str target)
+{
+    nu_str scheme, authority, path;
+    enum nu_target_form form = nu_h1_target_split(target, s->connect_request, &scheme, &authority, &path);
+    h->path = path;
+    switch (form) {
+    case NU_TARGET_ORIGIN:
+        return NU_STR_NONE;
+    case NU_TARGET_ASTERISK:
+        return nu_str_eq(h->method, NU_STR("OPTIONS")) ? NU_STR_NONE : NU_STR("http1.invalid_url");
+    case NU_TARGET_AUTHORITY:
+        h->authority = target;
+        h->path = NU_STR_NONE;
+        return NU_STR_NONE;
+    case NU_TARGET_ABSOLUTE:
+        if (!s->opt->allow_absolute_url) {
+            h->path = target;
+            return NU_STR_NONE;
+        }
+        h->authority = authority;
+        return NU_STR_NONE;
+    case NU_TARGET_BAD:
+        break;
+    }
+    return NU_STR("http1.invalid_url");
+}
+
+/* Versions that are not wanted; HTTP/1.0 may get a default host. Details of a refusal, or none. */
+static nu_str check_version(struct h1_server *s, const struct nu_h1_head *p, struct nu_http_headers *h)
+{
+    if (p->version == NU_H1_VERSION_11)
+        return NU_STR_NONE;
+    if (!s->opt->accept_http_10)
+        return NU_STR("low_version");
+    s->http10 = h->http10 = true;
+    if (h->authority.ptr == NULL && s->opt->default_host_for_http_10.len > 0)
+        h->authority = s->opt->default_host_for_http_10;
+    return NU_STR_NONE;
+}
+
+static void begin_stream(struct h1_server *s)
+{
+    s->codec.user = s->base.owner->ops->on_new_stream(s->base.owner, &s->codec);
+    s->active = true;
+    s->response_done = false;
+    s->writer = (struct h1_writer){0};
+}
+
+/* A head is complete: the stream begins with it. */
+static void take_head(struct h1_server *s, struct nu_buf *in, struct h1_head *head)
+{
+    const struct nu_h1_head *p = &head->parsed;
+    enum nu_h1_framing framing = nu_h1_request_framing(p);
+    begin_stream(s);
+    struct nu_stream_user *u = s->codec.user;
+    struct nu_http_headers *h = nu_headers_new(u->arena, false);
+    h->method = p->method;
+    s->head_request = nu_str_eq(p->method, NU_STR("HEAD"));
+    s->connect_request = nu_str_eq(p->method, NU_STR("CONNECT"));
+    s->tunnel_request = s->connect_request || (p->has_upgrade && p->upgrade_token);
+    s->http10 = false;
+    nu_h1_body_init(&s->reader.body, framing, p->length);
+    h1_head_take(&s->reader, s->base.conn, in, s->opt, head, h);
+    nu_str low = check_version(s, p, h);
+    nu_str bad = set_target(s, h, p->target);
+    if (low.ptr != NULL || bad.ptr != NULL || !nu_authority_ok(h->authority)) {
+        if (low.ptr != NULL)
+            fault(s, 426, low);
+        else
+            fault(s, 400, bad.ptr != NULL ? bad : NU_STR("http.invalid_authority"));
+        return;
+    }
+    bool end = framing == NU_H1_NO_BODY && !s->tunnel_request;
+    s->state = end ? SERVER_RESPOND : s->tunnel_request ? SERVER_HELD : SERVER_BODY;
+    u->ops->on_headers(u, h, end);
+}
+
+/* true: go on with what is left of the input. */
+static bool read_head(struct h1_server *s, struct nu_buf *in)
+{
+    struct h1_head head;
+    if (!s->head_begun && s->base.owner->ops->on_head_begin != NULL) {
+        s->head_begun = true;
+        s->base.owner->ops->on_head_begin(s->base.owner);
+    }
+    int got = h1_read_head(&s->reader, s->base.conn, in, s->opt, true, &head);
+    if (got < 0) {
+        fault_of(s, got);
+        return false;
+    }
+    if (got == 0)
+        return false;
+    s->head_begun = false;
+    take_head(s, in, &head);
+    return true;
+}
+
+static void give_body(struct h1_server *s, struct nu_buf *data, struct nu_http_headers *trailers, bool complete)
+{
+    struct nu_stream_user *u = s->codec.user;
+    if (complete)
+        s->state = SERVER_RESPOND;
+    if (data->len > 0 || (complete && trailers == NULL))
+        u->ops->on_data(u, data, complete && trailers == NULL);
+    if (trailers != NULL && s->active)
+        u->ops->on_trailers(u, trailers);
+}
+
+static bool read_body(struct h1_server *s, struct nu_buf *in)
+{
+    struct nu_buf data = {0};
+    struct nu_http_headers *trailers = NULL;
+    int got = h1_read_body(&s->reader, s->base.conn, in, s->opt, s->codec.user->arena, true, &data, &trailers);
+    if (got < 0) {
+        nu_buf_clear(&data, &s->base.conn->worker->bufs);
+        fault_of(s, got);
+        return false;
+    }
+    if (trailers != NULL)
+        trailers->response = false;
+    give_body(s, &data, trailers, got == H1_READ_END);
+    nu_buf_clear(&data, &s->base.conn->worker->bufs);
+    return got == H1_READ_END;
+}
+
+static void read_tunnel(struct h1_server *s, struct nu_buf *in, bool end)
+{
+    struct nu_buf data = {0};
+    nu_buf_move(&data, in);
+    s->reader.bytes += data.len;
+    if (data.len > 0 || end)
+        s->codec.user->ops->on_data(s->codec.user, &data, end);
+    nu_buf_clear(&data, &s->base.conn->worker->bufs);
+}
+
+/* While a complete request waits for its response nothing is read: the client's next request stays in the kernel. */
+static void wait_for_response(struct h1_server *s)
+{
+    if (!s->waiting) {
+        s->waiting = true;
+        nu_conn_read_pause(s->base.conn);
+    }
+}
+
+static void end_wait(struct h1_server *s)
+{
+    if (s->waiting) {
+        s->waiting = false;
+        nu_conn_read_resume(s->base.conn);
+    }
+}
+
+static void dispatch(struct nu_session *base, struct nu_buf *in, bool end)
+{
+    struct h1_server *s = of_session(base);
+    bool more = true;
+    s->in_dispatch = true;
+    while (more && s->pauses == 0) {
+        switch ((enum server_state)s->state) {
+        case SERVER_HEAD:
+            more = in->len > 0 && read_head(s, in);
+            break;
+        case SERVER_BODY:
+            more = in->len > 0 && read_body(s, in);
+            break;
+        case SERVER_TUNNEL:
+            read_tunnel(s, in, end);
+            more = false;
+            break;
+        case SERVER_RESPOND:
+        case SERVER_HELD:
+            wait_for_response(s);
+            more = false;
+            break;
+        case SERVER_REFUSED:
+        case SERVER_CLOSED:
+            nu_buf_clear(in, &base->conn->worker->bufs);
+            more = false;
+            break;
+        }
+    }
+    s->in_dispatch = false;
+}
+
+/* ---- writing responses ---- */
+
+/* Both halves are over: the next request may come. */
+static void finish(struct h1_server *s)
+{
+    s->active = false;
+    s->codec.user = NULL;
+    s->state = SERVER_HEAD;
+    s->reader = (struct h1_reader){0};
+    end_wait(s);
+    s->base.owner->ops->on_stream_end(s->base.owner, &s->codec);
+    if (!s->in_dispatch && nu_conn_is_open(s->base.conn) && s->base.conn->in.len > 0)
+        nu_conn_redispatch(s->base.conn);
+}
+
+static void response_written(struct h1_server *s)
+{
+    s->response_done = true;
+    if (s->state == SERVER_RESPOND)
+        finish(s);
+}
+
+/* Whether a response head with `status` has a body framed by us, and how (RFC 9112 s6). */
+static nu_str response_framing(struct h1_server *s, const struct nu_http_headers *h, bool end)
+{
+    bool no_framing = h->status < 200 || h->status == 204;
+    s->writer.chunked = false;
+    if (nu_headers_has_id(h, NU_HDR_CONTENT_LENGTH) || no_framing)
+        return NU_STR("");
+    if (end)
+        return s->head_request || h->status == 304 ? NU_STR("") : NU_STR("content-length: 0\r\n");
+    if (s->http10 || (s->connect_request && h->status / 100 == 2))
+        return NU_STR("");
+    s->writer.chunked = !s->head_request;
+    return NU_STR("transfer-encoding: chunked\r\n");
+}
+
+static nu_str status_line_code(unsigned status, char text[4])
+{
+    text[0] = (char)('0' + status / 100 % 10);
+    text[1] = (char)('0' + status / 10 % 10);
+    text[2] = (char)('0' + status % 10);
+    return nu_str_make(text, 3);
+}
+
+static void write_status(struct h1_server *s, const struct nu_http_headers *h, nu_str framing)
+{
+    char code[4];
+    struct h1_head_lines lines = {
+        .parts = {NU_STR("HTTP/1.1 "), status_line_code(h->status, code), NU_STR(" "),
+                  h->path.ptr != NULL ? h->path : nu_h1_reason(h->status), NU_STR("\r\n")},
+        .n_parts = 5,
+        .host = NU_STR_NONE,
+        .framing = framing,
+    };
+    h1_write_head(s->base.conn, &s->writer, s->opt, &lines, h);
+}
+
+/* An upgrade that is accepted turns the connection into a tunnel; one that is refused makes it a request without a body. */
+static void settle_tunnel(struct h1_server *s, const struct nu_http_headers *h)
+{
+    bool accepted = s->connect_request ? h->status / 100 == 2 : h->status == 101;
+    if (s->state != SERVER_HELD)
+        return;
+    s->state = accepted ? SERVER_TUNNEL : SERVER_CLOSED; /* refused: what came behind the head has no meaning */
+    if (!accepted && s->reader.body.done && s->base.conn->in.len == 0 && !s->connect_request)
+        s->state = SERVER_RESPOND; /* nothing came: the connection is still in step */
+    end_wait(s);
+    if (accepted && s->base.conn->in.len > 0)
+        nu_conn_redispatch(s->base.conn);
+}
+
+static void encode_headers(struct nu_codec_stream *cs, const struct nu_http_headers *h, bool end)
+{
+    struct h1_server *s = of_codec(cs);
+    nu_str framing = response_framing(s, h, end);
+    settle_tunnel(s, h);
+    write_status(s, h, framing);
+    s->writer.state = H1_WRITE_BODY;
+    if (end)
+        response_written(s);
+}
+
+static void encode_informational(struct nu_codec_stream *cs, const struct nu_http_headers *h)
+{
+    write_status(of_codec(cs), h, NU_STR(""));
+}
+
+static void encode_data(struct nu_codec_stream *cs, struct nu_buf *data, bool end)
+{
+    struct h1_server *s = of_codec(cs);
+    if (s->head_request)
+        nu_buf_clear(data, &s->base.conn->worker->bufs);
+    h1_write_data(s->base.conn, &s->writer, data, end);
+    if (end)
+        response_written(s);
+}
+
+static void encode_trailers(struct nu_codec_stream *cs, const struct nu_http_headers *t)
+{
+    struct h1_server *s = of_codec(cs);
+    h1_write_trailers(s->base.conn, &s->writer, s->opt, t);
+    response_written(s);
+}
+
+/* HTTP/1 cannot reset a stream: the connection is of no use any more. The owner closes it. */
+static void codec_reset(struct nu_codec_stream *cs, enum nu_reset_reason r)
+{
+    struct h1_server *s = of_codec(cs);
+    (void)r;
+    s->active = false;
+    cs->user = NULL;
+    s->state = SERVER_CLOSED;
+}
+
+static void read_pause(struct nu_codec_stream *cs)
+{
+    struct h1_server *s = of_codec(cs);
+    s->pauses++;
+    nu_conn_read_pause(s->base.conn);
+}
+
+static void read_resume(struct nu_codec_stream *cs)
+{
+    struct h1_server *s = of_codec(cs);
+    NU_ASSERT(s->pauses > 0);
+    s->pauses--;
+    nu_conn_read_resume(s->base.conn);
+    if (s->pauses == 0 && !s->in_dispatch && s->base.conn->in.len > 0)
+        nu_conn_redispatch(s->base.conn);
+}
+
+static void wire_bytes(const struct nu_codec_stream *cs, uint64_t *wire_in, uint64_t *wire_out, uint64_t *head_in,
+                       uint64_t *head_out)
+{
+    const struct h1_server *s = of_codec(cs);
+    *wire_in = s->reader.bytes;
+    *head_in = s->reader.head_bytes;
+    *wire_out = s->writer.bytes;
+    *head_out = s->writer.head_bytes;
+}
+
+static const struct nu_codec_stream_ops codec_ops = {
+    .headers = encode_headers,
+    .informational = encode_informational,
+    .data = encode_data,
+    .trailers = encode_trailers,
+    .reset = codec_reset,
+    .read_pause = read_pause,
+    .read_resume = read_resume,
+    .bytes = wire_bytes,
+};
+
+/* ---- the session ---- */
+
+static void on_close(struct nu_session *base, enum nu_reset_reason r)
+{
+    struct h1_server *s = of_session(base);
+    struct nu_stream_user *u = s->codec.user;
+    bool active = s->active;
+    s->active = false;
+    s->codec.user = NULL;
+    s->state = SERVER_CLOSED;
+    if (active)
+        u->ops->on_reset(u, r, NU_STR(""));
+}
+
+static struct nu_codec_stream *begin_refused(struct nu_session *base)
+{
+    struct h1_server *s = of_session(base);
+    if (s->active)
+        return NULL;
+    s->state = SERVER_REFUSED;
+    s->active = true;
+    s->response_done = s->head_request = s->http10 = s->tunnel_request = s->connect_request = false;
+    s->writer = (struct h1_writer){0};
+    return &s->codec;
+}
+
+static void go_away(struct nu_session *base)
+{
+    (void)base; /* the connection manager says "connection: close" in the next response */
+}
+
+static void on_high(struct nu_session *base)
+{
+    struct h1_server *s = of_session(base);
+    if (s->active)
+        s->codec.user->ops->on_high(s->codec.user);
+}
+
+static void on_low(struct nu_session *base)
+{
+    struct h1_server *s = of_session(base);
+    if (s->active)
+        s->codec.user->ops->on_low(s->codec.user);
+}
+
+static bool is_idle(const struct nu_session *base)
+{
+    return !of_session(base)->active;
+}
+
+static const struct nu_session_ops session_ops = {
+    .protocol = NU_PROTO_HTTP11,
+    .dispatch = dispatch,
+    .on_close = on_close,
+    .go_away = go_away,
+    .on_high = on_high,
+    .on_low = on_low,
+    .idle = is_idle,
+    .begin_refused = begin_refused,
+};
+
+struct nu_session *nu_h1_server_new(struct nu_conn *c, struct nu_session_owner *o, const struct nu_h1_options *opt)
+{
+    struct h1_server *s = nu_arena_new(&c->arena, struct h1_server);
+    s->base = (struct nu_session){.ops = &session_ops, .owner = o, .conn = c};
+    s->codec.ops = &codec_ops;
+    s->opt = opt;
+    return &s->base;
+}
