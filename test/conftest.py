@@ -11,6 +11,7 @@ from lib.proxy import Proxy, envoy_path, nuncio_path
 def pytest_addoption(parser):
     parser.addoption("--oracle", action="store_true", help="run the tests against the real Envoy, too")
     parser.addoption("--only-oracle", action="store_true", help="run the tests against the real Envoy only")
+    parser.addoption("--record", action="store_true", help="with --only-oracle: write Envoy's answers into test/data")
 
 
 def pytest_generate_tests(metafunc):
