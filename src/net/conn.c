@@ -202,6 +202,21 @@ void nu_conn_local_sockaddr(const struct nu_conn *c, struct nu_sockaddr *out)
         out->family = ss.ss_family;
 }
 
+struct nu_stream_info *nu_conn_stream_info(struct nu_conn *c)
+{
+    if (c->stream != NULL)
+        return c->stream;
+    struct nu_stream_info *si = nu_arena_new(&c->arena, struct nu_stream_info);
+    si->worker = c->worker;
+    si->arena = &c->arena;
+    si->conn = c->info;
+    si->id = c->info->id;
+    si->start_ns = nu_loop_now_ns(c->worker->loop);
+    si->start_wall_ns = nu_loop_wall_ns(c->worker->loop);
+    c->stream = si;
+    return si;
+}
+
 /* ---- events ---- */
 
 static void tell(struct nu_conn *c, enum nu_conn_event ev)

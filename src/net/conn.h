@@ -171,6 +171,9 @@ static inline bool nu_conn_above_high(const struct nu_conn *c)
     return c->above_high;
 }
 
+/* The connection's own record for L4 access logs, made when missing: it begins with the connection. */
+struct nu_stream_info *nu_conn_stream_info(struct nu_conn *c);
+
 /* The socket's own address (getsockname(2)). */
 void nu_conn_local_sockaddr(const struct nu_conn *c, struct nu_sockaddr *out);
 /* %UPSTREAM_DETECTED_CLOSE_TYPE%-like facts: the connection ended by a RST of the peer. */
