@@ -38,7 +38,7 @@ class Failed(AssertionError):
     """The program did not start, or ended badly; carries its exit code and what it wrote."""
 
     def __init__(self, what, code, log):
-        super().__init__(f"{what} (exit {code})\n{log}")
+        super().__init__(f"{what} (exit {code})\n{log[-6000:]}")
         self.code, self.log = code, log
 
 
@@ -66,7 +66,8 @@ class Proxy:
     def command(self):
         binary = nuncio_path() if self.kind == "nuncio" else envoy_path()
         return [str(binary), "-c", str(self.config_path), "--concurrency", str(self.concurrency),
-                "--disable-hot-restart", "--admin-address-path", str(self.folder / "admin"), *self.args]
+                "--disable-hot-restart", "--admin-address-path", str(self.folder / "admin"),
+                *(["--log-level", "warning"] if self.kind == "envoy" and "--log-level" not in self.args else []), *self.args]
 
     def spawn(self):
         (self.folder / "admin").unlink(missing_ok=True)
