@@ -329,8 +329,8 @@ void nu_conn_close_why(struct nu_conn *c, enum nu_close_type type, nu_str detail
 {
     if (c->state == NU_CONN_CLOSED)
         return;
-    if (details.ptr != NULL && c->info->termination_details.ptr == NULL)
-        c->info->termination_details = details;
+    if (details.ptr != NULL && c->info->local_close_reason.ptr == NULL)
+        c->info->local_close_reason = details;
     if (type == NU_CLOSE_ABORT || c->state == NU_CONN_CONNECTING) {
         nu_conn_end(c, NU_CONN_LOCAL_CLOSE, type == NU_CLOSE_ABORT);
         return;

@@ -149,7 +149,8 @@ bool nu_conn_has_write_filters(const struct nu_conn *c);
 /* Closes. on_event(LOCAL_CLOSE) is called before this returns for NOW and ABORT, later for the flushing types. Repeated
  * calls may only make it faster. c stays valid until the end of the turn. */
 void nu_conn_close(struct nu_conn *c, enum nu_close_type type);
-/* As above, with %CONNECTION_TERMINATION_DETAILS% (a literal or text in the connection's arena). */
+/* As above, with the reason that %DOWNSTREAM_LOCAL_CLOSE_REASON% tells (a literal or text in the connection's arena;
+ * the first one counts). */
 void nu_conn_close_why(struct nu_conn *c, enum nu_close_type type, nu_str details);
 
 void nu_conn_read_pause(struct nu_conn *c);

@@ -315,7 +315,7 @@ static void close_flush_writes_everything_first(void **state)
     write_text(c, "last words", false);
     nu_conn_close_why(c, NU_CLOSE_FLUSH, NU_STR("reason"));
     assert_int_equal(a.last_event, NU_CONN_CONNECTED);
-    assert_true(nu_str_eq(c->info->termination_details, NU_STR("reason")));
+    assert_true(nu_str_eq(c->info->local_close_reason, NU_STR("reason")));
     turns(1);
     assert_int_equal(a.last_event, NU_CONN_LOCAL_CLOSE);
     hears(peer, "last words");

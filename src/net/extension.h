@@ -47,7 +47,6 @@ struct nu_factory {
     struct nu_arena *arena;   /* of the snapshot being built: the conf lives here */
     struct nu_diags *diags;   /* where to report; report with nu_pb_error(f->diags, msg, "field", ...) */
     struct nu_server *server; /* the process: see net/server.h */
-    nu_str listener_stat_name; /* "127.0.0.1_80" or the listener's stat_prefix; empty outside a listener */
     bool validate_only;       /* --mode validate: open nothing, start nothing */
     nu_str stat_address;      /* the listener being built, as in its statistics ("127.0.0.1_10000"); empty: none */
     /* Whether the configuration being built has a cluster of that name; NULL: nobody can tell, do not ask. */

@@ -117,6 +117,7 @@ struct nu_conn_info {
     const nu_str *application_protocols;
     unsigned n_application_protocols;
     nu_str termination_details;     /* %CONNECTION_TERMINATION_DETAILS% */
+    nu_str local_close_reason;      /* %DOWNSTREAM_LOCAL_CLOSE_REASON%: why we closed */
     nu_str transport_failure;       /* %DOWNSTREAM_TRANSPORT_FAILURE_REASON% */
     struct nu_filter_state *filter_state;
     struct nu_dynamic_metadata *metadata;
