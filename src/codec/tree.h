@@ -17,6 +17,12 @@ enum nu_tree_kind {
     NU_TREE_LIST,
 };
 
+/* Hostile input ends here. Protobuf's own limit for JSON is the same depth; nodes are counted as if every alias were
+ * written out. */
+#define NU_TREE_MAX_DEPTH 100u
+#define NU_TREE_MAX_NODES 20000000u
+#define NU_TREE_MAX_BYTES (256u << 20)
+
 struct nu_tree_doc {
     nu_str file;
 };
@@ -31,6 +37,7 @@ struct nu_tree {
     enum nu_tree_kind kind;
     struct nu_pos pos;
     const struct nu_tree_doc *doc;
+    uint32_t size; /* nodes below and including this one, aliases expanded */
     union {
         bool boolean;
         nu_str text; /* NUMBER, STRING */
@@ -51,5 +58,33 @@ const char *nu_tree_kind_name(enum nu_tree_kind kind);
 /* The member of a map by key; NULL: none, or not a map. */
 const struct nu_tree_member *nu_tree_find(const struct nu_tree *t, nu_str key);
 const struct nu_tree *nu_tree_get(const struct nu_tree *t, nu_str key);
+
+/* Whether the text has a typographic quote (the ones that articles and chats put in place of " and '). */
+bool nu_tree_has_curly_quote(nu_str text);
+/* Whether the text begins with one. */
+bool nu_tree_starts_curly(nu_str text);
+
+/* Building: members and items grow in a list that is copied into the arena when complete. */
+struct nu_tree_builder {
+    struct nu_arena *arena;
+    struct nu_diags *diags;
+    const struct nu_tree_doc *doc;
+    struct nu_tree_member *members; /* heap stack, shared by all open maps and lists */
+    size_t n, cap;
+    uint32_t nodes;
+    bool failed;
+};
+
+void nu_tree_builder_init(struct nu_tree_builder *b, struct nu_arena *a, struct nu_diags *d, nu_str file);
+void nu_tree_builder_free(struct nu_tree_builder *b);
+/* A node of the builder's arena; counts towards the limit. */
+struct nu_tree *nu_tree_new(struct nu_tree_builder *b, enum nu_tree_kind kind, struct nu_pos pos);
+/* Adds a member (map) or, with an empty key, an item (list) on the stack. */
+void nu_tree_push(struct nu_tree_builder *b, nu_str key, struct nu_pos key_pos, struct nu_tree *value);
+/* Makes what was pushed since `from` the content of a map or a list. A key that occurs twice: the last one holds, as in
+ * Envoy, and a warning tells. */
+void nu_tree_close(struct nu_tree_builder *b, struct nu_tree *t, size_t from);
+/* Adds an error and marks the builder failed. */
+void nu_tree_fail(struct nu_tree_builder *b, struct nu_pos pos, const char *fmt, ...) NU_PRINTF(3, 4);
 
 #endif

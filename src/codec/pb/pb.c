@@ -95,22 +95,36 @@ static struct nu_pos field_pos(const struct nu_pb_msg *m, nu_str field)
     return found->key_pos;
 }
 
-static void report(struct nu_diags *d, enum nu_diag_kind kind, const struct nu_pb_msg *m, const char *field,
-                   const char *fmt, va_list ap)
+static void report_at(struct nu_diags *d, enum nu_diag_kind kind, const struct nu_pb_msg *m, const char *field,
+                      struct nu_pos pos, const char *fmt, va_list ap)
 {
     struct nu_sb path = {0};
     char text[1024];
     vsnprintf(text, sizeof(text), fmt, ap);
     add_path(&path, m);
-    struct nu_pos pos = nu_pb_pos(m);
     if (field != NULL) {
         if (path.len > 0)
             nu_sb_char(&path, '.');
         nu_sb_add(&path, nu_str_from(field));
-        pos = field_pos(m, nu_str_from(field));
     }
     nu_diag_add(d, kind, nu_pb_file(m), pos, nu_sb_str(&path), "%s", text);
     nu_sb_free(&path);
+}
+
+static void report(struct nu_diags *d, enum nu_diag_kind kind, const struct nu_pb_msg *m, const char *field,
+                   const char *fmt, va_list ap)
+{
+    struct nu_pos pos = field != NULL ? field_pos(m, nu_str_from(field)) : nu_pb_pos(m);
+    report_at(d, kind, m, field, pos, fmt, ap);
+}
+
+void nu_pb_report(struct nu_diags *d, enum nu_diag_kind kind, const void *msg, const char *field, struct nu_pos pos,
+                  const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    report_at(d, kind, (const struct nu_pb_msg *)msg, field, pos, fmt, ap);
+    va_end(ap);
 }
 
 void nu_pb_error(struct nu_diags *d, const void *msg, const char *field, const char *fmt, ...)

@@ -17,6 +17,7 @@ struct nu_pb_msg {
     const struct nu_pb_msg *parent; /* NULL: the root */
     const struct nu_tree *tree;     /* what it was read from; NULL: decoded from the wire or made by code */
     uint16_t parent_field;          /* index in the parent's fields */
+    bool incomplete;                /* a field could not be read: what is unset here may have been meant */
     uint32_t parent_index;          /* repeated field, map: which element */
 };
 
@@ -27,6 +28,10 @@ void nu_pb_error(struct nu_diags *d, const void *msg, const char *field, const c
 void nu_pb_unsupported(struct nu_diags *d, const void *msg, const char *field, const char *fmt, ...)
     NU_PRINTF(4, 5);
 void nu_pb_warn(struct nu_diags *d, const void *msg, const char *field, const char *fmt, ...) NU_PRINTF(4, 5);
+
+/* The same with a place of the caller's choice, which may be 0 (unknown). */
+void nu_pb_report(struct nu_diags *d, enum nu_diag_kind kind, const void *msg, const char *field, struct nu_pos pos,
+                  const char *fmt, ...) NU_PRINTF(6, 7);
 
 /* The field path of a message ("static_resources.listeners[0]"), in `a`; "" for the root. */
 nu_str nu_pb_path(struct nu_arena *a, const void *msg);

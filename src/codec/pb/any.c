@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * google.protobuf.Any in a text: the type by its URL, then the fields beside "@type". A TypedStruct inside stands for the
+ * message that it describes, as in Envoy. */
+#include "codec/pb/load_priv.h"
+
+static nu_str type_of_url(nu_str url)
+{
+    ssize_t slash = nu_str_rfind(url, '/');
+    return slash >= 0 ? nu_str_skip(url, (size_t)slash + 1) : url;
+}
+
+/* The nearest type name of api/ and of Envoy; NULL: none is near. */
+static const char *nearest_type(nu_str name)
+{
+    unsigned best = 6;
+    const char *found = NULL;
+    for (size_t i = 0; i < (size_t)nu_pb_n_types + nu_pb_n_absent_types; i++) {
+        uint32_t at = i < nu_pb_n_types ? nu_pb_types[i].name : nu_pb_absent_types[i - nu_pb_n_types];
+        size_t len = strlen(nu_pb_names + at);
+        if (len > 128 || name.len > 128 || len + 5 < name.len || name.len + 5 < len)
+            continue;
+        unsigned distance = nu_str_distance(name, nu_pb_name(at), best - 1);
+        if (distance < best) {
+            best = distance;
+            found = nu_pb_names + at;
+        }
+    }
+    return found;
+}
+
+const struct nu_pb_type *nu_pb_any_type(struct nu_diags *d, struct google_protobuf_Any *any, nu_str url,
+                                        struct nu_pos pos)
+{
+    nu_str name = type_of_url(url);
+    const struct nu_pb_type *type = nu_pb_find_type(name);
+    if (type != NULL && type->well_known != NU_PB_MAP_ENTRY)
+        return type;
+    any->pb.incomplete = true;
+    if (nu_pb_is_absent_type(name)) {
+        nu_pb_report(d, NU_DIAG_UNSUPPORTED, any, NULL, pos, "extension type %.*s is not supported yet", NU_STR_ARG(name));
+        return NULL;
+    }
+    const char *near = nearest_type(name);
+    nu_pb_report(d, NU_DIAG_ERROR, any, NULL, pos, "no such type: \"%.*s\"%s%s%s", NU_STR_ARG(url),
+                 near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+    return NULL;
+}
+
+/* The text of a string member, or NU_STR_NONE. */
+static nu_str string_member(const struct nu_tree *t, nu_str key)
+{
+    const struct nu_tree *v = nu_tree_get(t, key);
+    return v != NULL && v->kind == NU_TREE_STRING ? v->u.text : NU_STR_NONE;
+}
+
+/* The types whose JSON is not a map of fields stand in an Any as {"@type": ..., "value": ...}. */
+static bool has_value_form(const struct nu_pb_type *type)
+{
+    return type->well_known != NU_PB_ORDINARY && type->well_known != NU_PB_TYPED_STRUCT;
+}
+
+static void hold(struct loader *l, struct google_protobuf_Any *any, const struct nu_pb_type *type, const struct nu_tree *t)
+{
+    struct place at = {.msg = &any->pb};
+    any->msg = nu_pb_load_message(l, t, type, &at);
+}
+
+/* Wrappers as the content of an Any are messages of one field. */
+static void hold_wrapper(struct loader *l, struct google_protobuf_Any *any, const struct nu_pb_type *type,
+                         const struct nu_tree *t)
+{
+    any->msg = nu_pb_new(l->arena, type);
+    any->msg->parent = &any->pb;
+    any->msg->tree = t;
+    nu_pb_load_members(l, any->msg, t);
+}
+
+static void hold_typed_struct(struct loader *l, struct google_protobuf_Any *any, const struct nu_tree *t)
+{
+    const struct nu_tree *value = nu_tree_get(t, NU_STR("value"));
+    nu_str url = string_member(t, NU_STR("type_url"));
+    if (url.ptr == NULL)
+        url = string_member(t, NU_STR("typeUrl"));
+    for (size_t i = 0; i < t->u.map.n; i++) {
+        nu_str key = t->u.map.members[i].key;
+        if (!nu_str_eq(key, NU_STR("@type")) && !nu_str_eq(key, NU_STR("type_url")) && !nu_str_eq(key, NU_STR("typeUrl")) &&
+            !nu_str_eq(key, NU_STR("value")))
+            nu_pb_report(l->diags, NU_DIAG_ERROR, any, NULL, t->u.map.members[i].key_pos,
+                         "unknown field \"%.*s\" in a TypedStruct, which has \"type_url\" and \"value\"", NU_STR_ARG(key));
+    }
+    const struct nu_pb_type *type = nu_pb_any_type(l->diags, any, url.ptr != NULL ? url : NU_STR(""), t->pos);
+    if (type == NULL)
+        return;
+    any->type_url = url;
+    if (value != NULL && value->kind == NU_TREE_MAP) {
+        hold(l, any, type, value);
+    } else if (value == NULL || value->kind == NU_TREE_NULL) {
+        any->msg = nu_pb_new(l->arena, type);
+        any->msg->parent = &any->pb;
+    } else {
+        nu_pb_report(l->diags, NU_DIAG_ERROR, any, "value", value->pos, "must be a map, not %s",
+                     nu_tree_kind_name(value->kind));
+    }
+}
+
+void nu_pb_load_any(struct loader *l, struct google_protobuf_Any *any, const struct nu_tree *t)
+{
+    const struct nu_tree *at_type = nu_tree_get(t, NU_STR("@type"));
+    if (at_type == NULL) {
+        if (t->u.map.n == 0)
+            return;
+        any->pb.incomplete = true;
+        nu_pb_report(l->diags, NU_DIAG_ERROR, any, NULL, t->pos,
+                     "\"@type\" is missing: it says which extension this configures (\"type.googleapis.com/...\")");
+        return;
+    }
+    if (at_type->kind != NU_TREE_STRING || nu_str_find(at_type->u.text, '/') < 1) {
+        any->pb.incomplete = true;
+        nu_pb_report(l->diags, NU_DIAG_ERROR, any, "@type", at_type->pos,
+                     "must be a type URL such as \"type.googleapis.com/envoy.extensions.filters.http.router.v3.Router\"");
+        return;
+    }
+    any->type_url = at_type->u.text;
+    const struct nu_pb_type *type = nu_pb_any_type(l->diags, any, any->type_url, at_type->pos);
+    if (type == NULL)
+        return;
+    if (type->well_known == NU_PB_TYPED_STRUCT) {
+        hold_typed_struct(l, any, t);
+        return;
+    }
+    if (!has_value_form(type)) {
+        hold(l, any, type, t);
+        return;
+    }
+    const struct nu_tree *value = nu_tree_get(t, NU_STR("value"));
+    for (size_t i = 0; i < t->u.map.n; i++) {
+        const struct nu_tree_member *m = &t->u.map.members[i];
+        if (m->value != value && m->value != at_type)
+            nu_pb_report(l->diags, NU_DIAG_ERROR, any, NULL, m->key_pos,
+                         "unknown field \"%.*s\": what this type holds stands under \"value\"", NU_STR_ARG(m->key));
+    }
+    if (type->well_known == NU_PB_SCALAR_WRAPPER)
+        hold_wrapper(l, any, type, t);
+    else if (value != NULL)
+        hold(l, any, type, value);
+    else
+        any->msg = nu_pb_new(l->arena, type);
+}
