@@ -173,8 +173,6 @@ struct nu_cluster_build *nu_cluster_build(struct nu_factory *outer, const struct
     b->info->per_host_max_connections = UINT64_MAX;
     b->info->preconnect_per_upstream = 1.0;
     b->info->drain_connections_on_host_removal = msg->ignore_health_on_host_removal;
-    if (b->type != NU_CLUSTER_STATIC)
-        nu_pb_unsupported(f.diags, msg, "type", "DNS clusters are not supported yet");
     if (outer->diags->n_errors != errors)
         nu_cluster_build_drop(&b);
     return b;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "codec/pb/pb.h"
 #include "config/cluster_build_priv.h"
+#include "config/resolver_build.h"
 #include "envoy/extensions/clusters/dns/v3/dns_cluster.nu.h"
 #include "google/protobuf/any.nu.h"
 #include "net/duration.h"
@@ -32,6 +33,10 @@ static struct nu_dns_conf *dns_of_cluster(struct nu_factory *f, const struct env
     if (msg->dns_failure_refresh_rate != NULL)
         set_failure_rate(f, msg, msg->dns_failure_refresh_rate->base_interval,
                          msg->dns_failure_refresh_rate->max_interval, d);
+    d->resolver = nu_resolver_build(f, msg, msg->typed_dns_resolver_config);
+    if (d->resolver == NULL)
+        d->resolver = nu_resolver_build_servers(f, msg, msg->dns_resolvers, msg->n_dns_resolvers,
+                                                msg->use_tcp_for_dns_lookups);
     return d;
 }
 
@@ -47,6 +52,7 @@ static struct nu_dns_conf *dns_of_extension(struct nu_factory *f,
     if (msg->dns_failure_refresh_rate != NULL)
         set_failure_rate(f, msg, msg->dns_failure_refresh_rate->base_interval,
                          msg->dns_failure_refresh_rate->max_interval, d);
+    d->resolver = nu_resolver_build(f, msg, msg->typed_dns_resolver_config);
     return d;
 }
 

@@ -115,6 +115,8 @@ static void take_informational(struct h1_client *s, struct nu_http_headers *h)
 static void decide_reuse(struct h1_client *s, const struct nu_h1_head *p, enum nu_h1_framing framing)
 {
     bool keep = p->version == NU_H1_VERSION_11 ? !p->close : p->keep_alive && !p->close;
+    if (!keep)
+        s->base.owner->ops->on_go_away(s->base.owner);
     if (!keep || framing == NU_H1_UNTIL_CLOSE)
         s->no_reuse = true;
 }
@@ -322,6 +324,7 @@ static void codec_reset(struct nu_codec_stream *cs, enum nu_reset_reason r)
     s->state = CLIENT_CLOSED;
     s->no_reuse = true;
     drop_held(s);
+    cs->was_reset = true;
     s->base.owner->ops->on_stream_end(s->base.owner, cs);
 }
 
@@ -393,6 +396,7 @@ static struct nu_codec_stream *new_stream(struct nu_session *base, struct nu_str
     if (s->state != CLIENT_IDLE || s->active)
         return NULL;
     s->codec.user = u;
+    s->codec.was_reset = false;
     s->active = true;
     s->state = CLIENT_HEAD;
     s->reader = (struct h1_reader){0};

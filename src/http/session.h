@@ -68,6 +68,7 @@ struct nu_stream_user_ops {
 struct nu_codec_stream {
     const struct nu_codec_stream_ops *ops;
     struct nu_stream_user *user;
+    bool was_reset; /* client: for on_stream_end; the user ended it before its response was complete */
 };
 
 struct nu_codec_stream_ops {

@@ -4,6 +4,7 @@
 #ifndef NU_UPSTREAM_CLUSTER_BUILD_H
 #define NU_UPSTREAM_CLUSTER_BUILD_H
 
+#include "net/dns.h"
 #include "upstream/cluster.h"
 #include "upstream/cluster_manager.h"
 #include "upstream/host_set.h"
@@ -28,9 +29,6 @@ struct nu_assignment {
 };
 void nu_assignment_free(struct nu_assignment **a);
 
-enum nu_dns_family { NU_DNS_AUTO, NU_DNS_V4_ONLY, NU_DNS_V6_ONLY, NU_DNS_V4_PREFERRED, NU_DNS_ALL };
-
-struct nu_resolver_conf;
 struct nu_dns_conf {
     nu_ms refresh;              /* dns_refresh_rate, 5 s */
     nu_ms failure_base, failure_max; /* 0: refresh */

@@ -118,7 +118,7 @@ static void became_warm(struct nu_cluster *c)
 
 /* ---- hosts of static clusters ---- */
 
-static struct nu_host_conf host_conf(const struct nu_assignment *a, const struct nu_endpoint_conf *e)
+struct nu_host_conf nu_endpoint_host_conf(const struct nu_assignment *a, const struct nu_endpoint_conf *e)
 {
     const struct nu_locality_conf *l = &a->localities[e->locality];
     return (struct nu_host_conf){.address = e->address, .hostname = e->hostname, .region = l->region,
@@ -132,7 +132,7 @@ static void set_static_hosts(struct nu_cluster *c, const struct nu_assignment *a
     struct nu_host_index *x = old != NULL ? nu_host_index_new(old) : NULL;
     struct nu_member *members = nu_calloc(a->n_endpoints + 1u, sizeof(*members));
     for (uint32_t i = 0; i < a->n_endpoints; i++) {
-        struct nu_host_conf conf = host_conf(a, &a->endpoints[i]);
+        struct nu_host_conf conf = nu_endpoint_host_conf(a, &a->endpoints[i]);
         members[i] = (struct nu_member){.host = nu_host_index_take(x, c, &conf), .locality = a->endpoints[i].locality};
     }
     nu_cluster_set_hosts(c, nu_host_set_new(nu_cluster_settings(c), c->server->runtime, a->localities,

@@ -13,6 +13,9 @@ struct nu_cluster *nu_cluster_new(struct nu_server *server, nu_str name, nu_str 
 void nu_cluster_scope_make(struct nu_cluster *c);
 void nu_cluster_scope_free(struct nu_cluster *c);
 
+/* What the i-th endpoint says of a host; address still unset for a name. */
+struct nu_host_conf nu_endpoint_host_conf(const struct nu_assignment *a, const struct nu_endpoint_conf *e);
+
 /* Hosts from DNS: lives from apply until the cluster changes or goes. Main thread. */
 struct nu_cluster_source;
 struct nu_cluster_source *nu_dns_source_start(struct nu_cluster *c, struct nu_assignment *a /* taken */,

@@ -264,7 +264,7 @@ static void client_free(void *arg)
 static void client_open(struct nu_pool *p)
 {
     struct nu_connect_options o = p->info->connect;
-    o.address = p->host->address;
+    o.address = nu_host_address(p->host);
     o.transport = p->info->transport;
     o.buffer_limit = p->info->buffer_limit;
     o.timeout = NU_MS(0); /* ours, below: it counts */
@@ -424,8 +424,7 @@ static void on_conn_event(struct nu_conn_watcher *watcher, struct nu_conn *conn,
 void nu_pool_client_done(struct nu_pool_client *c, bool reusable)
 {
     struct nu_pool *p = c->pool;
-    if (c->state == NU_CLIENT_CLOSED) /* on_closed releases */
-        return;
+    NU_ASSERT(c->state != NU_CLIENT_CLOSED); /* on_closed releases */
     release(c);
     if (!reusable || c->state == NU_CLIENT_DRAINING || (p->draining && p->n_pending == 0)) {
         nu_pool_client_close(c);

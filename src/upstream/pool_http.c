@@ -32,8 +32,11 @@ static void on_go_away(struct nu_session_owner *o)
 static void on_stream_end(struct nu_session_owner *o, struct nu_codec_stream *s)
 {
     struct nu_pool_client *c = CLIENT_OF_OWNER(o);
-    (void)s;
-    if (c->serving)
+    if (!c->serving || c->state == NU_CLIENT_CLOSED)
+        return; /* a closing connection releases its request itself */
+    if (s->was_reset)
+        nu_pool_client_close(c);
+    else
         nu_pool_client_done(c, nu_session_reusable(c->session));
 }
 
@@ -93,12 +96,9 @@ static void set_pool(struct nu_list *node, struct nu_pool *pool)
     nu_list_entry(node, struct nu_http_pool_request, node)->pool = pool;
 }
 
-/* A response that ends with the connection ends here in order; else the stream is reset. */
+/* A response that lasts until the connection ends is complete now; any other stream is reset. */
 static void on_closed(struct nu_pool_client *c)
 {
-    struct nu_buf *in = &c->conn->in;
-    if (!c->conn->local_closed && !c->protocol_error && c->serving && c->connected)
-        c->session->ops->dispatch(c->session, in, true);
     c->session->ops->on_close(c->session, c->protocol_error ? NU_RESET_PROTOCOL_ERROR : NU_RESET_CONN_TERMINATION);
 }
 
