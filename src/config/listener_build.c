@@ -184,6 +184,7 @@ static void build_plain(struct nu_listener_conf *c, const listener_msg *msg)
     c->buffer_limit = msg->per_connection_buffer_limit_bytes != NULL ? *msg->per_connection_buffer_limit_bytes
                                                                      : DEFAULT_BUFFER_LIMIT;
     c->ignore_global_conn_limit = msg->ignore_global_conn_limit;
+    c->inbound = msg->traffic_direction == envoy_config_core_v3_TrafficDirection_INBOUND;
     c->drain_on_modify_only = msg->drain_type == envoy_config_listener_v3_Listener_DrainType_MODIFY_ONLY;
     build_socket(c, msg);
 }

@@ -160,6 +160,9 @@ struct nu_conn *nu_conn_connect(struct nu_worker *w, const struct nu_connect_opt
     c->watch.fd = fd;
     if (err != 0) {
         c->error = err;
+        c->info->transport_failure =
+            nu_arena_printf(&c->arena, "immediate connect error: %s|remote address:%.*s", strerror(err),
+                            NU_STR_ARG(o->address->text));
         nu_loop_soon(w->loop, &c->soon_task, on_failed_connect);
         return c;
     }
@@ -178,6 +181,7 @@ void nu_conn_finish_connect(struct nu_conn *c, uint32_t ready)
         socklen_t len = sizeof(c->error);
         if (getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &c->error, &len) != 0 || c->error == 0)
             c->error = ECONNREFUSED;
+        c->info->transport_failure = nu_arena_printf(&c->arena, "delayed connect error: %s", strerror(c->error));
         nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
         return;
     }
