@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration is read again on SIGHUP and with --watch: a diff by name, under traffic, and nothing breaks."""
+import signal
+import threading
+
+import pytest
+
+from lib import config as c
+from lib import wait_until, wire
+
+pytestmark = pytest.mark.own
+
+
+def body(text):
+    return c.http(c.direct(body=text))
+
+
+def reload(p, config):
+    p.write_config(config)
+    p.signal(signal.SIGHUP)
+
+
+def fixed_port(config, port):
+    """The same listener address before and after: port 0 would ask for a new one."""
+    config["static_resources"]["listeners"][0]["address"] = c.address(port)
+    return config
+
+
+def test_a_new_route_is_used_by_a_kept_connection(proxy, client):
+    port = wire.free_port()
+    p = proxy(fixed_port(body("old"), port))
+    down = client(port)
+    assert down.get().text == "old"
+    reload(p, fixed_port(body("new"), port))
+    wait_until(lambda: wire.get(port).text == "new", "the new route")
+
+
+@pytest.mark.parametrize("name", ["file", "symlink"])
+def test_watch(proxy, tmp_path, name):
+    port = wire.free_port()
+    p = proxy(fixed_port(body("old"), port), args=["--watch"])
+    assert p.get().text == "old"
+    p.write_config(fixed_port(body("new"), port))
+    wait_until(lambda: wire.get(port).text == "new", "the new route")
+
+
+@pytest.mark.parametrize("bad", ["static_resources: {listeners: [{nam: x}]}", "a: [", "", "static_resources: {clusters: [{name: a, type: X}]}"])
+def test_a_bad_file_changes_nothing(proxy, upstream, bad):
+    up = upstream(name="a")
+    p = proxy(c.http(c.route("up"), clusters=[c.cluster("up", up.port)]))
+    assert p.get().text == "a"
+    before = p.json("/config_dump?resource=static_clusters")
+    reload(p, bad or "{}\nx: 1")
+    wait_until(lambda: "config" in p.log() and ("error" in p.log() or "nothing" in p.log() or "reject" in p.log()), "the reason in the log")
+    assert p.get().text == "a"
+    assert p.json("/config_dump?resource=static_clusters") == before
+
+
+def test_untouched_clusters_keep_their_connections_and_counters(proxy, upstream, client):
+    a, b = upstream(name="a"), upstream(name="b")
+    port = wire.free_port()
+
+    def config(*clusters, second="b"):
+        return fixed_port(c.http(c.route(second, prefix="/b"), c.route("a"), clusters=list(clusters)), port)
+    p = proxy(config(c.cluster("a", a.port), c.cluster("b", b.port)))
+    for path in ("/", "/b"):
+        assert p.get(path).status == 200
+    reload(p, config(c.cluster("a", a.port), c.cluster("b", b.port, connect_timeout="4s")))
+    wait_until(lambda: p.json("/config_dump?resource=static_clusters")["configs"][1]["cluster"]["connect_timeout"] == "4s")
+    assert p.get("/").text == "a"
+    assert p.get("/b").text == "b"
+    assert a.n_connections == 1
+    p.expect_stats({"cluster.a.upstream_cx_total": 1, "cluster.a.upstream_rq_total": 2, "cluster.b.upstream_rq_total": 2})
+
+
+def test_clusters_are_added_and_removed(proxy, upstream):
+    a, b = upstream(name="a"), upstream(name="b")
+    port = wire.free_port()
+    p = proxy(fixed_port(c.http(c.route("a"), clusters=[c.cluster("a", a.port)]), port))
+    assert p.get().text == "a"
+    reload(p, fixed_port(c.http(c.route("b"), clusters=[c.cluster("b", b.port)]), port))
+    wait_until(lambda: wire.get(port).text == "b", "the new cluster")
+    wait_until(lambda: "a::" not in p.admin("/clusters").text, "the old cluster to go")
+    p.expect_stats({"cluster_manager.active_clusters": 1})
+
+
+def test_a_request_in_flight_keeps_its_route_and_cluster(proxy, upstream, client):
+    up = upstream()
+    port = wire.free_port()
+    p = proxy(fixed_port(c.http(c.route("up"), clusters=[c.cluster("up", up.port)]), port))
+    down = client(port).send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    far = up.accept()
+    far.head()
+    reload(p, fixed_port(body("new"), port))
+    wait_until(lambda: wire.get(port).text == "new", "the new route")
+    far.send(wire.response(body="late"))
+    assert down.response().text == "late"
+
+
+def test_listeners_are_added_and_removed(proxy, client):
+    ports = [wire.free_port() for _ in range(2)]
+
+    def listening(*pairs):
+        return c.bootstrap([c.listener(c.hcm(c.direct(body=name)), name=name, port=port) for name, port in pairs])
+    p = proxy(listening(("a", ports[0])))
+    reload(p, listening(("a", ports[0]), ("b", ports[1])))
+
+    def answers(port):
+        try:
+            return wire.get(port).text
+        except (OSError, wire.Closed):
+            return None
+    wait_until(lambda: answers(ports[1]) == "b", "the new listener")
+    reload(p, listening(("b", ports[1])))
+    wait_until(lambda: answers(ports[0]) is None, "the old listener to stop")
+    assert answers(ports[1]) == "b"
+    p.expect_stats({"listener_manager.listener_added": 2, "listener_manager.listener_removed": 1})
+
+
+def test_a_changed_chain_drains_the_old_one(proxy, client):
+    """Connections of the old filter chain are asked to close, as Envoy's LDS does; none is reset."""
+    port = wire.free_port()
+
+    def echo_or(text):
+        return c.bootstrap([c.listener(c.hcm(c.direct(body=text), stat_prefix=text), port=port)])
+    p = proxy(echo_or("old"), args=["--drain-time-s", "1", "--drain-strategy", "immediate"])
+    kept = client(port)
+    assert kept.get().text == "old"
+    reload(p, echo_or("new"))
+    wait_until(lambda: wire.get(port).text == "new", "the new chain")
+    answer = kept.get()
+    assert (answer.text, answer.get("connection")) == ("old", "close")
+    kept.expect_end()
+
+
+def test_no_request_fails_while_the_configuration_changes_all_the_time(proxy, upstream):
+    up = upstream(name="a")
+    port = wire.free_port()
+
+    def config(n):
+        return fixed_port(c.http(c.route("up", request_headers_to_add=[{"header": {"key": "x-n", "value": str(n)}}]),
+                                 clusters=[c.cluster("up", up.port), c.cluster(f"extra{n % 3}", up.port)]), port)
+    p = proxy(config(0), concurrency=2)
+    stop, bad, n_good = threading.Event(), [], [0]
+
+    def ask():
+        peer = wire.connect(port)
+        while not stop.is_set():
+            try:
+                answer = peer.get()
+                n_good[0] += 1
+                if answer.status != 200:
+                    bad.append(answer)
+                if answer.get("connection") == "close":
+                    peer.close()
+                    peer = wire.connect(port)
+            except (wire.Closed, OSError) as e:
+                bad.append(e)
+                peer = wire.connect(port)
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for t in threads:
+        t.start()
+    for n in range(1, 21):
+        reload(p, config(n))
+        wait_until(lambda: f'"{n}"' in p.admin("/config_dump").text, f"reload {n}")
+    stop.set()
+    for t in threads:
+        t.join()
+    assert bad == [] and n_good[0] > 20
+    assert up.requests[-1].get("x-n") == "20"
+
+
+def test_what_needs_a_restart_is_said(proxy):
+    p = proxy(body("a"))
+    config = body("a")
+    config["node"] = {"id": "other"}
+    reload(p, config)
+    wait_until(lambda: "restart" in p.log(), "the word restart in the log")
+    assert p.get().text == "a"
