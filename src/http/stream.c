@@ -672,6 +672,15 @@ void nu_http_stream_reset(struct nu_http_stream *s, nu_str details)
 
 /* ---- recreate ---- */
 
+/* What lives as long as the request goes with it, as text: objects belong to the stream that ends. */
+static void copy_filter_state(struct nu_http_stream *to, const struct nu_filter_state *list)
+{
+    for (; list != NULL; list = list->next)
+        if (list->life == NU_LIFE_REQUEST)
+            nu_filter_state_set(&to->info, nu_arena_str(&to->arena, list->name), nu_arena_str(&to->arena, list->text),
+                                NULL, list->life);
+}
+
 bool nu_http_stream_recreate(struct nu_http_stream *s, struct nu_buf *body)
 {
     struct nu_codec_stream *codec = s->codec;
@@ -682,7 +691,7 @@ bool nu_http_stream_recreate(struct nu_http_stream *s, struct nu_buf *body)
     struct nu_http_headers *h = nu_headers_copy(s->dir[DIR_DECODE].headers, &next->arena);
     next->original_host = nu_arena_str(&next->arena, s->original_host);
     next->original_path = nu_arena_str(&next->arena, s->original_path);
-    next->info.filter_state = s->info.filter_state; /* strings live in the connection's arena or are literals */
+    copy_filter_state(next, s->info.filter_state);
     next->internal_request = s->internal_request;
     next->info.remote = s->info.remote;
     next->info.request_id = nu_arena_str(&next->arena, s->info.request_id);

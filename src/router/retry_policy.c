@@ -37,6 +37,7 @@ static bool build_back_off(struct nu_factory *f, const struct envoy_config_route
     const struct envoy_config_route_v3_RetryPolicy_RetryBackOff *b = msg->retry_back_off;
     if (b == NULL)
         return true;
+    p->has_back_off = true;
     p->base_interval = nu_build_duration(f, b, "base_interval", b->base_interval, NU_MS(25));
     if (p->base_interval.v < 1)
         p->base_interval = NU_MS(1); /* Envoy rounds what is below a millisecond up */

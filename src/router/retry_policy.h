@@ -69,6 +69,7 @@ struct nu_retry_policy {
     const struct nu_retry_host_predicate **predicates;
     size_t n_predicates;
     uint32_t host_attempts;
+    bool has_back_off;
     nu_ms base_interval, max_interval;
     struct nu_reset_header *reset_headers;
     size_t n_reset_headers;
