@@ -4,8 +4,6 @@
 #include "base/alloc.h"
 #include "net/server.h"
 #include "upstream/cluster_priv.h"
-#include "upstream/lb.h"
-#include "upstream/lb_priv.h"
 #include "worker/worker.h"
 
 struct nu_cluster *nu_cluster_ref(struct nu_cluster *c)
@@ -17,8 +15,6 @@ struct nu_cluster *nu_cluster_ref(struct nu_cluster *c)
 static void destroy(struct nu_post *p)
 {
     struct nu_cluster *c = nu_container_of(p, struct nu_cluster, destroy);
-    for (unsigned i = 0; i <= c->server->workers->n; i++)
-        nu_lb_local_free(&c->lb_locals[i]);
     NU_ASSERT(nu_slot_get(&c->info) == NULL && nu_slot_get(&c->hosts) == NULL);
     nu_cluster_scope_free(c);
     nu_free(c);
@@ -29,7 +25,7 @@ void nu_cluster_unref(struct nu_cluster **cp)
     struct nu_cluster *c = nu_take(cp);
     if (c == NULL || !nu_ref_drop(&c->refs))
         return;
-    /* The scope and the balancers' state belong to the main thread. */
+    /* The scope belongs to the main thread. */
     nu_loop_post(nu_workers_main(c->server->workers)->loop, &c->destroy, destroy);
 }
 

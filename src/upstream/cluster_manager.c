@@ -12,6 +12,7 @@
 #include "upstream/cluster_priv.h"
 #include "upstream/cluster_table.h"
 #include "upstream/count.h"
+#include "upstream/lb_priv.h"
 #include "upstream/pool_priv.h"
 #include "worker/worker.h"
 
@@ -210,9 +211,12 @@ static void apply_one(struct nu_cluster_manager *cm, struct nu_cluster_build *b)
     nu_cluster_build_drop(&b);
 }
 
+/* No loop picks hosts of it any more. The balancers' states hold hosts, which hold the cluster. */
 static void drop_cluster(void *p)
 {
     struct nu_cluster *c = p;
+    for (unsigned i = 0; i <= c->server->workers->n; i++)
+        nu_lb_local_free(&c->lb_locals[i]);
     nu_cluster_unref(&c);
 }
 
