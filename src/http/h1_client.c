@@ -53,11 +53,15 @@ static void maybe_finish(struct h1_client *s)
 {
     if (s->state != CLIENT_DONE || s->writer.state != H1_WRITE_DONE || !s->active)
         return;
+    bool excess = s->base.conn->in.len > 0; /* must never be taken for the next response */
     s->active = false;
     s->codec.user = NULL;
+    s->no_reuse |= excess;
     s->state = s->no_reuse ? CLIENT_CLOSED : CLIENT_IDLE;
     drop_held(s);
     s->base.owner->ops->on_stream_end(s->base.owner, &s->codec);
+    if (excess)
+        s->base.owner->ops->on_protocol_error(s->base.owner, 0, NU_STR("http1.codec_error"));
 }
 
 static void response_complete(struct h1_client *s)

@@ -14,12 +14,12 @@ static void on_protocol_error(struct nu_session_owner *o, unsigned status, nu_st
 {
     struct nu_pool_client *c = CLIENT_OF_OWNER(o);
     (void)details;
+    /* A server that says 408 on an idle connection only explains why it closes. */
+    if (status != 408 || c->serving)
+        NU_CLUSTER_INC(c->host->cluster, c->conn->worker, upstream_cx_protocol_error);
     if (c->state == NU_CLIENT_CLOSED)
         return;
     c->protocol_error = true;
-    /* A server that says 408 on an idle connection only explains why it closes. */
-    if (status != 408 || c->serving)
-        NU_CLUSTER_INC(c->pool->cluster, c->pool->worker, upstream_cx_protocol_error);
     nu_pool_client_close(c);
 }
 
