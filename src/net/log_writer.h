@@ -7,6 +7,7 @@
 #define NU_NET_LOG_WRITER_H
 
 #include "base/clock.h"
+#include "base/sb.h"
 #include "base/str.h"
 #include "worker/worker.h"
 
@@ -27,5 +28,8 @@ void nu_log_file_write(struct nu_log_file *f, struct nu_worker *w, nu_str line);
 /* Main thread: reopens all files (USR1, /reopen_logs); flushes all now. */
 void nu_log_writer_reopen(struct nu_log_writer *lw);
 void nu_log_writer_flush(struct nu_log_writer *lw);
+
+/* A worker's own builder for the line at hand; emptied by each user. */
+struct nu_sb *nu_log_writer_scratch(struct nu_worker *w);
 
 #endif

@@ -164,6 +164,9 @@ static inline bool nu_stream_info_has_flag(const struct nu_stream_info *si, enum
     return (si->flags >> f & 1) != 0;
 }
 
+/* The listener's name; implemented by listener/. */
+nu_str nu_conn_info_listener_name(const struct nu_conn_info *c);
+
 /* The upstream part, made when missing. */
 struct nu_upstream_info *nu_stream_info_upstream(struct nu_stream_info *si);
 

@@ -87,6 +87,7 @@ void nu_workers_free(struct nu_workers **allp)
         nu_arena_cache_clear(&w->arenas);
         nu_buf_pool_clear(&w->bufs);
         nu_free(w->locals);
+        nu_sb_free(&w->line);
     }
     nu_free(all->workers);
     nu_free(all);

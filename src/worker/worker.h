@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "base/list.h"
 #include "base/random.h"
+#include "base/sb.h"
 #include "event/loop.h"
 #include "worker/slot.h"
 
@@ -32,6 +33,7 @@ struct nu_worker {
     struct nu_list conns; /* every connection of this worker */
     void **locals; /* per-worker state of modules, see nu_worker_local */
     unsigned n_locals;
+    struct nu_sb line; /* scratch for log lines */
     char http_date[32]; /* IMF-fixdate of the second below; see nu_worker_http_date */
     uint64_t http_date_second;
     pthread_t thread;
