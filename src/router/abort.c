@@ -21,8 +21,7 @@ static void add_reply_headers(struct nu_http_headers *h, void *arg)
     struct router *r = a->r;
     if (a->overloaded && !r->conf->suppress_envoy_headers)
         nu_headers_set_id(h, NU_HDR_ENVOY_OVERLOADED, NU_STR("true"));
-    if (r->entry != NULL && r->attempt_count > 0 && r->entry->route.vhost->more->attempt_count_in_response)
-        nu_headers_set_id(h, NU_HDR_ENVOY_ATTEMPT_COUNT, router_number(r, r->attempt_count));
+    router_response_headers(r, h);
 }
 
 void router_reply(struct router *r, unsigned status, nu_str body, nu_str details, bool overloaded)
@@ -151,7 +150,7 @@ static nu_str without_spaces(nu_str s)
     return s;
 }
 
-void router_on_reset(struct router *r, enum nu_reset_reason why, nu_str transport, nu_str details)
+void router_on_reset(struct router *r, enum nu_reset_reason why, nu_str transport)
 {
     struct nu_arena *a = nu_http_stream_arena(r->base.stream);
     bool dropped = why == NU_RESET_OVERFLOW;
@@ -164,13 +163,11 @@ void router_on_reset(struct router *r, enum nu_reset_reason why, nu_str transpor
     charge_abort(r, code, dropped);
     nu_str reason = nu_reset_reason_text(why);
     const char *before = r->is_retry ? "retried and the latest " : "";
-    nu_str extra = transport.len > 0 ? transport : details;
-    nu_str body = nu_arena_printf(
-        a, "upstream connect error or disconnect/reset before headers. %sreset reason: %.*s%s%.*s", before,
-        NU_STR_ARG(reason), transport.len > 0 ? ", transport failure reason: " : "", NU_STR_ARG(transport));
+    nu_str body = nu_arena_printf(a, "upstream connect error or disconnect/reset before headers. %sreset reason: %.*s",
+                                  before, NU_STR_ARG(reason));
     nu_str text = nu_arena_printf(a, "upstream_reset_%s_response_started{%.*s%s%.*s}",
                                   r->response_started ? "after" : "before", NU_STR_ARG(reason),
-                                  extra.len > 0 ? "|" : "", NU_STR_ARG(extra));
+                                  transport.len > 0 ? "|" : "", NU_STR_ARG(transport));
     fail(r, code, flag_of(why), body, dropped, without_spaces(text));
 }
 

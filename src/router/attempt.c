@@ -352,6 +352,7 @@ void nu_attempt_start(struct nu_attempt *a, struct nu_host *host, struct nu_clus
     a->trailers = NULL;
     a->end_given = end;
     a->end_sent = a->end_received = a->got_headers = false;
+    a->read_pauses = 0;
     a->state = NU_ATTEMPT_WAITING;
     if (a->info != NULL) {
         struct nu_upstream_info *u = up_info(a);

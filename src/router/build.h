@@ -38,6 +38,8 @@ bool nu_build_regex_rewrite(struct nu_factory *f, const struct envoy_type_matche
 /* Reports a cluster that the configuration does not have ("unknown <what>cluster 'x'"). */
 bool nu_build_check_cluster(struct nu_route_builder *b, const void *owner, const char *field, const char *what,
                             nu_str cluster);
+/* The statistics "vhost.<vhost>.<kind>.<name>.", kept as long as the table; NULL: nobody counts here. */
+struct nu_scope *nu_build_scope(struct nu_route_builder *b, nu_str vhost, const char *kind, const char *tag, nu_str name);
 /* The four header lists of a level; `m` is any message that has them. */
 #define nu_build_level_headers(f, m, out)                                                          \
     nu_build_level_headers_of((f), (m), (m)->request_headers_to_add, (m)->n_request_headers_to_add, \

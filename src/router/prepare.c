@@ -118,3 +118,10 @@ void router_set_attempt_count(struct router *r)
     if (r->entry->route.vhost->more->attempt_count_in_request)
         nu_headers_set_id(r->request, NU_HDR_ENVOY_ATTEMPT_COUNT, router_number(r, r->attempt_count));
 }
+
+void router_response_headers(struct router *r, struct nu_http_headers *h)
+{
+    nu_route_response_headers(r->entry, r->weighted, r->request, h, r->info);
+    if (r->attempt_count > 0 && r->entry->route.vhost->more->attempt_count_in_response)
+        nu_headers_set_id(h, NU_HDR_ENVOY_ATTEMPT_COUNT, router_number(r, r->attempt_count));
+}

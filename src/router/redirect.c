@@ -38,6 +38,9 @@ static nu_str query_of(nu_str path)
 
 nu_str nu_redirect_location(const struct nu_redirect *r, const struct nu_http_headers *h, struct nu_arena *a)
 {
+    static const struct nu_redirect nothing;
+    if (r == NULL)
+        r = &nothing;
     nu_str scheme = r->scheme.len > 0 ? r->scheme : h->scheme;
     nu_str host = r->host.len > 0 ? r->host : redirect_host(h, scheme, r->port);
     nu_str path = r->path.len > 0 ? r->path : h->path;
@@ -54,6 +57,6 @@ nu_str nu_redirect_location(const struct nu_redirect *r, const struct nu_http_he
 
 nu_str nu_route_https_location(const struct nu_http_headers *h, struct nu_arena *a)
 {
-    const nu_str parts[] = {NU_STR("https://"), redirect_host(h, NU_STR("https"), NU_STR("")), h->path};
+    const nu_str parts[] = {NU_STR("https://"), h->authority, h->path}; /* as it came, port included */
     return nu_arena_concat(a, parts, NU_ARRAY_LEN(parts));
 }

@@ -18,7 +18,7 @@ struct nu_redirect {
     bool strip_query;
 };
 
-/* The Location, in the arena. */
+/* The Location, in the arena. r == NULL: the request's own URL (direct responses with 201 or 3xx). */
 nu_str nu_redirect_location(const struct nu_redirect *r, const struct nu_http_headers *h, struct nu_arena *a);
 
 #endif

@@ -75,14 +75,10 @@ static bool build_predicates(struct nu_factory *f, const struct envoy_config_rou
     for (size_t i = 0; i < msg->n_retry_host_predicate; i++) {
         const struct envoy_config_route_v3_RetryPolicy_RetryHostPredicate *m = msg->retry_host_predicate[i];
         const struct nu_extension *ext =
-            m->typed_config != NULL
-                ? nu_extension_resolve(f, "envoy.retry_host_predicates", m, "typed_config", m->typed_config)
-                : nu_extension_by_name("envoy.retry_host_predicates", m->name);
-        if (ext == NULL && m->typed_config == NULL)
-            nu_pb_error(f->diags, m, "name", "unknown retry host predicate \"%.*s\"", NU_STR_ARG(m->name));
+            nu_extension_resolve(f, "envoy.retry_host_predicates", m, "typed_config", m->typed_config);
         const struct nu_retry_host_predicate_factory *factory = ext != NULL ? ext->ops : NULL;
         const struct nu_retry_host_predicate *made =
-            factory != NULL ? factory->create(f, m->typed_config != NULL ? m->typed_config->msg : NULL) : NULL;
+            factory != NULL ? factory->create(f, m->typed_config->msg) : NULL;
         ok = ok && made != NULL;
         if (made != NULL)
             p->predicates[p->n_predicates++] = made;

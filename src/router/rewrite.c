@@ -55,13 +55,13 @@ static nu_str last_element(nu_str list)
 void nu_rewrite_authority(struct nu_http_headers *h, nu_str host, bool append_xfh, bool keep_original)
 {
     nu_str old = h->authority;
+    if (keep_original && old.len > 0)
+        nu_headers_set_id(h, NU_HDR_ENVOY_ORIGINAL_HOST, old);
     if (append_xfh && old.len > 0) {
         nu_str xfh = nu_headers_get_id(h, NU_HDR_X_FORWARDED_HOST);
         if (xfh.len == 0 || !nu_str_eq(last_element(xfh), old))
             nu_headers_append_id(h, NU_HDR_X_FORWARDED_HOST, old, NU_STR(","));
     }
-    if (keep_original && old.len > 0)
-        nu_headers_set_id(h, NU_HDR_ENVOY_ORIGINAL_HOST, old);
     h->authority = host;
 }
 

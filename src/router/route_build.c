@@ -197,7 +197,8 @@ bool nu_route_entry_build(struct nu_route_builder *b, const struct envoy_config_
     r->request_body_buffer_limit = route_body_limit(msg, v);
     e->legacy_body_limit = msg->per_request_buffer_limit_bytes != NULL ? (int64_t)*msg->per_request_buffer_limit_bytes
                                                                        : v->legacy_body_limit;
-    e->stat_prefix = nu_arena_str(b->f.arena, msg->stat_prefix);
+    if (msg->stat_prefix.len > 0)
+        e->scope = nu_build_scope(b, v->vhost.name, "route", "envoy.route", msg->stat_prefix);
     bool ok = msg->match != NULL && build_cond(b, msg->match, &e->cond);
     ok = nu_build_level_headers(&b->f, msg, &e->headers) && ok;
     ok = nu_build_filter_confs_of(b, msg, msg->route != NULL ? msg->route->cors : NULL, &r->filter_confs) && ok;

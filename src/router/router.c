@@ -41,7 +41,8 @@ static void reply_direct_headers(struct nu_http_headers *h, void *arg)
 {
     struct router *r = arg;
     const struct nu_direct_action *d = r->entry->direct;
-    if (d->redirect != NULL && r->request->path.ptr != NULL)
+    bool located = d->code == 201 || d->code / 100 == 3;
+    if (located && r->request->path.ptr != NULL)
         nu_headers_set_id(h, NU_HDR_LOCATION, nu_redirect_location(d->redirect, r->request, h->arena));
     nu_route_response_headers(r->entry, NULL, r->request, h, r->info);
 }
@@ -68,7 +69,7 @@ static void reply_no_cluster(struct router *r)
 {
     router_count(r, NU_HCM_no_cluster);
     nu_stream_info_flag(r->info, NU_FLAG_NO_CLUSTER_FOUND);
-    reply_plain(r, r->action->not_found_code, NU_STR(""), NU_STR("cluster_not_found"), NULL);
+    router_reply(r, r->action->not_found_code, NU_STR(""), NU_STR("cluster_not_found"), false);
 }
 
 static void reply_direct(struct router *r)
@@ -389,8 +390,6 @@ static void count_response(struct router *r, const struct nu_http_headers *h, bo
 static void on_headers(struct nu_attempt *a, struct nu_http_headers *h, bool end)
 {
     struct router *r = of_attempt(a);
-    if (r->entry->route.vhost->more->attempt_count_in_response)
-        nu_headers_set_id(h, NU_HDR_ENVOY_ATTEMPT_COUNT, router_number(r, r->attempt_count));
     if (retry_headers(r, h))
         return;
     if (r->action->internal_redirect != NULL && router_follow_redirect(r, h))
@@ -404,7 +403,7 @@ static void on_headers(struct nu_attempt *a, struct nu_http_headers *h, bool end
                           router_number(r, (nu_loop_now_ns(r->worker->loop) - r->request_done_ns) / NU_NS_PER_MS));
     count_response(r, h, end);
     r->info->response_code_details = NU_STR("via_upstream");
-    nu_route_response_headers(r->entry, r->weighted, r->request, h, r->info);
+    router_response_headers(r, h);
     r->response_started = true;
     if (end)
         response_complete(r);
@@ -445,7 +444,8 @@ static void on_trailers(struct nu_attempt *a, struct nu_http_headers *t)
 
 static void on_reset(struct nu_attempt *a, enum nu_reset_reason why, nu_str transport, nu_str details)
 {
-    router_on_reset(of_attempt(a), why, transport, details);
+    (void)details; /* the codec's; Envoy does not tell them */
+    router_on_reset(of_attempt(a), why, transport);
 }
 
 static void on_blocked(struct nu_attempt *a)

@@ -54,13 +54,15 @@ void router_set_timeout_header(struct router *r, uint64_t elapsed_ms);
 void router_set_attempt_count(struct router *r);
 /* Chooses a host; NULL: none. */
 struct nu_host *router_pick_host(struct router *r);
+/* What the route and the virtual host do to the head of a response, the upstream's or our own. */
+void router_response_headers(struct router *r, struct nu_http_headers *h);
 nu_str router_number(struct router *r, uint64_t v);
 
 /* abort.c */
 
 void router_reply(struct router *r, unsigned status, nu_str body, nu_str details, bool overloaded);
 void router_no_healthy(struct router *r);
-void router_on_reset(struct router *r, enum nu_reset_reason why, nu_str transport, nu_str details);
+void router_on_reset(struct router *r, enum nu_reset_reason why, nu_str transport);
 void router_on_response_timeout(struct router *r);
 void router_on_per_try_timeout(struct router *r);
 void router_on_max_duration(struct router *r);

@@ -131,7 +131,6 @@ struct nu_route_entry {
     struct nu_direct_action *direct; /* NULL: forward (route.action) */
     struct nu_level_headers headers;
     int64_t legacy_body_limit; /* per_request_buffer_limit_bytes; -1: none */
-    nu_str stat_prefix;
     struct nu_scope *scope; /* vhost.<v>.route.<p>.; NULL: none */
 };
 

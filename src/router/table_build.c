@@ -10,8 +10,10 @@
 #include "envoy/type/matcher/v3/regex.nu.h"
 #include "envoy/type/v3/percent.nu.h"
 #include "google/protobuf/duration.nu.h"
+#include "net/server.h"
 #include "router/build.h"
 #include "router/retry_policy.h"
+#include "router/vcluster_stats.h"
 
 #define DIRECT_BODY_DEFAULT 4096u
 
@@ -116,6 +118,31 @@ bool nu_build_mirrors(struct nu_route_builder *b, struct envoy_config_route_v3_R
     return ok;
 }
 
+static void drop_scope(void *scope)
+{
+    struct nu_scope *s = scope;
+    nu_scope_unref(&s);
+}
+
+struct nu_scope *nu_build_scope(struct nu_route_builder *b, nu_str vhost, const char *kind, const char *tag, nu_str name)
+{
+    struct nu_server *server = b->f.server;
+    if (server == NULL || server->stats == NULL || b->f.validate_only)
+        return NULL;
+    struct nu_arena *a = b->f.arena;
+    const struct nu_stat_tag tags[] = {{NU_STR("envoy.virtual_host"), vhost}, {nu_str_from(tag), name}};
+    nu_str prefix = nu_arena_printf(a, "vhost.%.*s.%s.%.*s.", NU_STR_ARG(vhost), kind, NU_STR_ARG(name));
+    struct nu_scope *s = nu_scope_get(server->stats, &nu_vcluster_layout, prefix,
+                                      nu_arena_printf(a, "vhost.%s.", kind), tags, NU_ARRAY_LEN(tags));
+    nu_arena_on_clear(a, drop_scope, s);
+    return s;
+}
+
+static struct nu_scope *vcluster_scope(struct nu_route_builder *b, const struct nu_virtual_host_more *v, nu_str name)
+{
+    return nu_build_scope(b, v->vhost.name, "vcluster", "envoy.virtual_cluster", name);
+}
+
 static bool build_virtual_clusters(struct nu_route_builder *b, const struct envoy_config_route_v3_VirtualHost *msg,
                                    struct nu_virtual_host_more *v)
 {
@@ -123,9 +150,12 @@ static bool build_virtual_clusters(struct nu_route_builder *b, const struct envo
     v->n_clusters = msg->n_virtual_clusters;
     v->clusters = nu_arena_array(b->f.arena, struct nu_virtual_cluster, v->n_clusters);
     v->other.name = NU_STR("other");
+    if (v->n_clusters > 0)
+        v->other.scope = vcluster_scope(b, v, v->other.name);
     for (size_t i = 0; i < v->n_clusters; i++) {
         const struct envoy_config_route_v3_VirtualCluster *m = msg->virtual_clusters[i];
         v->clusters[i].name = nu_arena_str(b->f.arena, m->name);
+        v->clusters[i].scope = vcluster_scope(b, v, v->clusters[i].name);
         if (m->n_headers == 0) {
             nu_pb_error(b->f.diags, m, "headers", "virtual clusters must define 'headers'");
             ok = false;
