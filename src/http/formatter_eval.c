@@ -180,9 +180,9 @@ static enum nu_value_kind flags(const struct nu_stream_info *i, bool long_names,
 #undef X
     };
     bool first = true;
-    for (unsigned f = 0; f < NU_N_RESPONSE_FLAGS && i->flags >> f != 0; f++) {
-        if ((i->flags >> f & 1) == 0)
-            continue;
+    unsigned n = nu_min((unsigned)__builtin_popcountll(i->flags), (unsigned)sizeof(i->flag_order));
+    for (unsigned k = 0; k < n; k++) {
+        unsigned f = i->flag_order[k];
         if (!first)
             nu_sb_char(out, ',');
         nu_sb_add(out, names[f][long_names]);

@@ -136,7 +136,7 @@ struct nu_stream_info {
     uint64_t bytes_received, bytes_sent; /* body bytes (HTTP), all bytes (TCP) */
     uint64_t wire_received, wire_sent, header_received, header_sent;
     uint64_t flags;              /* bit per enum nu_response_flag */
-    uint8_t flag_order[8];       /* as Envoy prints them by bit order, kept for %RESPONSE_FLAGS% */
+    uint8_t flag_order[8];       /* the first of them in the order they were set, as %RESPONSE_FLAGS% prints */
     uint16_t response_code;      /* 0: none */
     enum nu_protocol protocol;
     nu_str response_code_details;
@@ -156,6 +156,11 @@ struct nu_stream_info {
 
 static inline void nu_stream_info_flag(struct nu_stream_info *si, enum nu_response_flag f)
 {
+    unsigned n = (unsigned)__builtin_popcountll(si->flags);
+    if ((si->flags >> f & 1) != 0)
+        return;
+    if (n < sizeof(si->flag_order))
+        si->flag_order[n] = (uint8_t)f;
     si->flags |= 1ull << f;
 }
 

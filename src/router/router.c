@@ -155,7 +155,7 @@ static void read_request_headers(struct router *r)
     r->grpc = nu_headers_is_grpc(h);
     r->internal = nu_str_eq(nu_headers_get_id(h, NU_HDR_ENVOY_INTERNAL), NU_STR("true"));
     r->vcluster = nu_virtual_cluster_find(r->entry->route.vhost->more, h);
-    if (r->vcluster != NULL)
+    if (r->vcluster != NULL && r->vcluster != &r->entry->route.vhost->more->other)
         r->info->virtual_cluster_name = r->vcluster->name;
     nu_str alt = nu_headers_get_id(h, NU_HDR_ENVOY_UPSTREAM_ALT_STAT_NAME);
     if (alt.ptr != NULL) {
