@@ -196,6 +196,8 @@ static void set_headers(struct shadow_request *q, const struct nu_shadow *s, con
     if (!p->keep_host)
         q->headers->authority = nu_shadow_host(q->headers->authority, &q->arena);
     nu_headers_set_id(q->headers, NU_HDR_ENVOY_INTERNAL, NU_STR("true"));
+    if (s->server->local_address.len > 0)
+        nu_headers_append_id(q->headers, NU_HDR_X_FORWARDED_FOR, s->server->local_address, NU_STR(","));
 }
 
 static void send_copy(const struct nu_shadow *s, const struct nu_mirror_policy *p, const struct nu_buf *body,

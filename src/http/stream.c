@@ -665,6 +665,7 @@ void nu_http_stream_reset(struct nu_http_stream *s, nu_str details)
     if (s->phase != STREAM_ACTIVE)
         return;
     count(s, NU_HCM_downstream_rq_tx_reset);
+    count(s, NU_HCM_downstream_rq_rx_reset); /* Envoy hears of its own reset, too */
     if (details.len > 0)
         s->info.response_code_details = details;
     stream_end(s);
@@ -688,6 +689,10 @@ bool nu_http_stream_recreate(struct nu_http_stream *s, struct nu_buf *body)
     if (s->phase != STREAM_ACTIVE || !s->remote_done || codec == NULL || s->dir[DIR_ENCODE].started)
         return false;
     struct nu_http_stream *next = stream_new(hc, NULL);
+    count(next, NU_HCM_downstream_rq_total); /* to Envoy it is another request */
+    if (hc->session->ops->protocol <= NU_PROTO_HTTP11)
+        count(next, NU_HCM_downstream_rq_http1_total);
+    nu_gauge_add(s->conf->scope, s->info.worker->index, NU_HCM_downstream_rq_active, 1);
     struct nu_http_headers *h = nu_headers_copy(s->dir[DIR_DECODE].headers, &next->arena);
     next->original_host = nu_arena_str(&next->arena, s->original_host);
     next->original_path = nu_arena_str(&next->arena, s->original_path);
