@@ -373,6 +373,13 @@ static const struct nu_codec_stream_ops codec_ops = {
 /* ---- the session ---- */
 
 /* The connection ended: a body that lasts until then is complete (RFC 9112 s6.3 rule 8), all else is cut off. */
+/* A response that had begun: Envoy's codec calls the end of the connection in it a protocol error. */
+static bool cut_off(const struct h1_client *s, bool until_close)
+{
+    return s->active && !s->base.conn->local_closed &&
+           ((s->state == CLIENT_BODY && !until_close) || (s->state == CLIENT_HEAD && s->base.conn->in.len > 0));
+}
+
 static void on_close(struct nu_session *base, enum nu_reset_reason r)
 {
     struct h1_client *s = of_session(base);
@@ -380,6 +387,10 @@ static void on_close(struct nu_session *base, enum nu_reset_reason r)
     struct nu_buf nothing = {0};
     bool until_close = s->state == CLIENT_BODY && s->reader.body.framing == NU_H1_UNTIL_CLOSE;
     s->no_reuse = true;
+    if (r == NU_RESET_CONN_TERMINATION && cut_off(s, until_close)) {
+        r = NU_RESET_PROTOCOL_ERROR;
+        base->owner->ops->on_protocol_error(base->owner, 0, NU_STR("http1.codec_error"));
+    }
     if (s->active && until_close && r == NU_RESET_CONN_TERMINATION) {
         s->state = CLIENT_DONE;
         u->ops->on_data(u, &nothing, true);
