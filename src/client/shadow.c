@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mirrored requests, sent and forgotten. A copy has its own arena, attempt and timer; it ends with its response, a reset or
- * the route's timeout, and is freed at the end of that turn. */
+ * Mirrored requests, sent and forgotten. A copy has its own arena, attempt and timer. It gets the body as it comes, and ends
+ * with its response, a reset, the route's timeout, or a request that is cut off; it is freed at the end of that turn. */
 #include "router/shadow.h"
 
 #include "base/alloc.h"
@@ -14,13 +14,13 @@
 #include "upstream/lb.h"
 #include "worker/worker.h"
 
+struct shadow_request;
+
+/* The copies of one request, as its stream sees them. */
 struct nu_shadow {
-    struct nu_worker *worker;
-    struct nu_server *server;
-    const struct nu_mirror_policy **hits;
-    size_t n_hits;
-    struct nu_http_headers *headers;
-    nu_ms timeout;
+    struct nu_http_stream *stream;
+    struct shadow_request **copies; /* NULL: over or on its own */
+    size_t n;
 };
 
 /* One copy under way. */
@@ -32,8 +32,11 @@ struct shadow_request {
     struct nu_http_headers *headers, *trailers;
     struct nu_timer timer;
     struct nu_task free_task;
-    uint64_t start_ns;
-    bool over;
+    struct nu_shadow *owner; /* NULL: on its own */
+    size_t index;
+    nu_ms timeout;
+    uint64_t done_ns; /* the request was complete */
+    bool over, blocked, complete;
 };
 
 nu_str nu_shadow_host(nu_str host, struct nu_arena *a)
@@ -43,29 +46,19 @@ nu_str nu_shadow_host(nu_str host, struct nu_arena *a)
     return nu_arena_concat(a, parts, NU_ARRAY_LEN(parts));
 }
 
-struct nu_shadow *nu_shadow_prepare(struct nu_http_stream *s, const struct nu_mirror_policies *policies,
-                                    const struct nu_http_headers *h, nu_ms timeout)
-{
-    struct nu_arena *a = nu_http_stream_arena(s);
-    struct nu_server *server = nu_http_stream_server(s);
-    const struct nu_mirror_policy **hits = nu_arena_array(a, const struct nu_mirror_policy *, policies->n);
-    size_t n = 0;
-    for (size_t i = 0; i < policies->n; i++)
-        if (nu_fraction_hit(&policies->items[i].fraction, server->runtime, nu_http_stream_random(s)))
-            hits[n++] = &policies->items[i];
-    if (n == 0)
-        return NULL;
-    struct nu_shadow *sh = nu_arena_new(a, struct nu_shadow);
-    *sh = (struct nu_shadow){.worker = nu_http_stream_worker(s),
-                             .server = server,
-                             .hits = hits,
-                             .n_hits = n,
-                             .headers = nu_headers_copy(h, a),
-                             .timeout = timeout};
-    return sh;
-}
-
 /* ---- one copy ---- */
+
+/* The stream is not slowed down by this copy any more and forgets it. */
+static void detach(struct shadow_request *q)
+{
+    if (q->owner == NULL)
+        return;
+    if (q->blocked)
+        nu_http_stream_resume_request(q->owner->stream);
+    q->blocked = false;
+    q->owner->copies[q->index] = NULL;
+    q->owner = NULL;
+}
 
 static struct shadow_request *of(struct nu_attempt *a)
 {
@@ -86,6 +79,7 @@ static void finish(struct shadow_request *q)
     if (q->over)
         return;
     q->over = true;
+    detach(q);
     nu_timer_cancel(q->up.worker->loop, &q->timer);
     nu_attempt_clear(&q->up);
     nu_loop_defer(q->up.worker->loop, &q->free_task, free_request);
@@ -101,9 +95,11 @@ static void charge(struct shadow_request *q, unsigned code)
 static void finish_in_order(struct shadow_request *q)
 {
     unsigned slab = q->up.worker->index;
-    uint64_t ms = (nu_loop_now_ns(q->up.worker->loop) - q->start_ns) / NU_NS_PER_MS;
-    nu_hist_record(q->cluster->scope, slab, NU_CLUSTER_upstream_rq_time, ms);
-    nu_hist_record(q->cluster->scope, slab, NU_CLUSTER_internal_upstream_rq_time, ms);
+    if (q->complete) {
+        uint64_t ms = (nu_loop_now_ns(q->up.worker->loop) - q->done_ns) / NU_NS_PER_MS;
+        nu_hist_record(q->cluster->scope, slab, NU_CLUSTER_upstream_rq_time, ms);
+        nu_hist_record(q->cluster->scope, slab, NU_CLUSTER_internal_upstream_rq_time, ms);
+    }
     finish(q);
 }
 
@@ -152,7 +148,18 @@ static void on_reset(struct nu_attempt *a, enum nu_reset_reason why, nu_str tran
 
 static void on_blocked(struct nu_attempt *a)
 {
-    (void)a; /* the whole request is there: nobody to slow down */
+    struct shadow_request *q = of(a);
+    q->blocked = q->owner != NULL;
+    if (q->blocked)
+        nu_http_stream_pause_request(q->owner->stream);
+}
+
+static void on_unblocked(struct nu_attempt *a)
+{
+    struct shadow_request *q = of(a);
+    if (q->blocked && q->owner != NULL)
+        nu_http_stream_resume_request(q->owner->stream);
+    q->blocked = false;
 }
 
 static const struct nu_attempt_ops ops = {
@@ -163,7 +170,7 @@ static const struct nu_attempt_ops ops = {
     .on_trailers = on_trailers,
     .on_reset = on_reset,
     .on_blocked = on_blocked,
-    .on_unblocked = on_blocked,
+    .on_unblocked = on_unblocked,
 };
 
 static void on_timeout(struct nu_timer *t)
@@ -183,54 +190,109 @@ static struct shadow_request *new_request(struct nu_worker *w, struct nu_cluster
     q->arena = arena; /* from here on the arena lives in the request that lives in it */
     q->cluster = nu_cluster_ref(c);
     q->settings = nu_cluster_info_ref(nu_cluster_settings(c));
-    q->start_ns = nu_loop_now_ns(w->loop);
     nu_timer_init(&q->timer, on_timeout);
     nu_attempt_init(&q->up, &ops, w, &q->arena, NULL);
     return q;
 }
 
-/* What Envoy's asynchronous client does to a head. */
-static void set_headers(struct shadow_request *q, const struct nu_shadow *s, const struct nu_mirror_policy *p)
+/* All of the request is there: from here on the time runs, and the copy needs nobody. */
+static void complete(struct shadow_request *q)
 {
-    q->headers = nu_headers_copy(s->headers, &q->arena);
+    q->complete = true;
+    q->done_ns = nu_loop_now_ns(q->up.worker->loop);
+    if (q->timeout.v > 0)
+        nu_timer_arm(q->up.worker->loop, &q->timer, q->timeout);
+    detach(q);
+}
+
+/* What Envoy's asynchronous client does to a head. */
+static void set_headers(struct shadow_request *q, const struct nu_http_headers *h, nu_str local_address,
+                        const struct nu_mirror_policy *p)
+{
+    q->headers = nu_headers_copy(h, &q->arena);
     if (!p->keep_host)
         q->headers->authority = nu_shadow_host(q->headers->authority, &q->arena);
     nu_headers_set_id(q->headers, NU_HDR_ENVOY_INTERNAL, NU_STR("true"));
-    if (s->server->local_address.len > 0)
-        nu_headers_append_id(q->headers, NU_HDR_X_FORWARDED_FOR, s->server->local_address, NU_STR(","));
+    if (local_address.len > 0)
+        nu_headers_append_id(q->headers, NU_HDR_X_FORWARDED_FOR, local_address, NU_STR(","));
 }
 
-static void send_copy(const struct nu_shadow *s, const struct nu_mirror_policy *p, const struct nu_buf *body,
-                      const struct nu_http_headers *trailers)
+static void start_copy(struct nu_shadow *s, const struct nu_mirror_policy *p, const struct nu_http_headers *h,
+                       nu_ms timeout, bool end)
 {
-    struct nu_cluster *c = nu_cluster_find(s->server->clusters, p->cluster);
+    struct nu_worker *w = nu_http_stream_worker(s->stream);
+    struct nu_server *server = nu_http_stream_server(s->stream);
+    struct nu_cluster *c = nu_cluster_find(server->clusters, p->cluster);
     if (c == NULL)
         return;
-    struct shadow_request *q = new_request(s->worker, c);
-    set_headers(q, s, p);
-    struct nu_host *host = nu_cluster_pick(c, s->worker, &(struct nu_lb_context){.headers = q->headers});
+    struct shadow_request *q = new_request(w, c);
+    q->owner = s;
+    q->index = s->n++;
+    s->copies[q->index] = q;
+    q->timeout = timeout;
+    set_headers(q, h, server->local_address, p);
+    struct nu_host *host = nu_cluster_pick(c, w, &(struct nu_lb_context){.headers = q->headers});
     if (host == NULL) {
+        nu_stat_inc(c->scope, w->index, NU_CLUSTER_upstream_cx_none_healthy);
         charge(q, 503);
         finish(q);
         return;
     }
-    bool end = body->len == 0 && trailers == NULL;
     nu_attempt_start(&q->up, host, q->settings, NU_PRIORITY_DEFAULT, q->headers, end);
-    if (!q->over && body->len > 0) {
-        struct nu_buf copy = {0};
-        nu_buf_share(&copy, body, &s->worker->bufs);
-        nu_attempt_data(&q->up, &copy, trailers == NULL);
-    }
-    if (!q->over && trailers != NULL) {
-        q->trailers = nu_headers_copy(trailers, &q->arena);
-        nu_attempt_trailers(&q->up, q->trailers);
-    }
-    if (!q->over && s->timeout.v > 0)
-        nu_timer_arm(s->worker->loop, &q->timer, s->timeout);
+    if (end && !q->over)
+        complete(q);
 }
 
-void nu_shadow_send(struct nu_shadow *s, const struct nu_buf *body, const struct nu_http_headers *trailers)
+/* ---- the stream's side ---- */
+
+struct nu_shadow *nu_shadow_start(struct nu_http_stream *s, const struct nu_mirror_policies *policies,
+                                  const struct nu_http_headers *h, nu_ms timeout, bool end)
 {
-    for (size_t i = 0; i < s->n_hits; i++)
-        send_copy(s, s->hits[i], body, trailers);
+    struct nu_shadow *sh = NULL;
+    struct nu_server *server = nu_http_stream_server(s);
+    for (size_t i = 0; i < policies->n; i++) {
+        if (!nu_fraction_hit(&policies->items[i].fraction, server->runtime, nu_http_stream_random(s)))
+            continue;
+        if (sh == NULL) {
+            sh = nu_arena_new(nu_http_stream_arena(s), struct nu_shadow);
+            sh->stream = s;
+            sh->copies = nu_arena_array(nu_http_stream_arena(s), struct shadow_request *, policies->n);
+        }
+        start_copy(sh, &policies->items[i], h, timeout, end);
+    }
+    return sh;
+}
+
+void nu_shadow_data(struct nu_shadow *s, const struct nu_buf *data, bool end)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct shadow_request *q = s->copies[i];
+        if (q == NULL)
+            continue;
+        struct nu_buf copy = {0};
+        nu_buf_share(&copy, data, &q->up.worker->bufs);
+        nu_attempt_data(&q->up, &copy, end);
+        if (end && !q->over)
+            complete(q);
+    }
+}
+
+void nu_shadow_trailers(struct nu_shadow *s, const struct nu_http_headers *trailers)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct shadow_request *q = s->copies[i];
+        if (q == NULL)
+            continue;
+        q->trailers = nu_headers_copy(trailers, &q->arena);
+        nu_attempt_trailers(&q->up, q->trailers);
+        if (!q->over)
+            complete(q);
+    }
+}
+
+void nu_shadow_end(struct nu_shadow *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->copies[i] != NULL)
+            finish(s->copies[i]);
 }

@@ -139,6 +139,8 @@ void local_reply_build(struct nu_http_stream *s, const struct nu_local_reply *r,
     nu_str content_type = NU_STR("text/plain");
     h->status = (uint16_t)r->status;
     *body = r->body;
+    if (s->route_cached)
+        nu_route_local_reply_headers(&s->route, s->dir[DIR_DECODE].headers, h, &s->info);
     if (r->more != NULL)
         r->more(h, r->arg);
     if (s->conf->local_reply != NULL)

@@ -74,6 +74,9 @@ void nu_route_lookup(const struct nu_route_table *t, const struct nu_http_header
                      struct nu_route_match *out);
 struct nu_route_table *nu_route_table_ref(struct nu_route_table *t);
 void nu_route_table_unref(struct nu_route_table **t);
+/* What a matched route that forwards does to the head of a response which the proxy makes itself; other matches: nothing. */
+void nu_route_local_reply_headers(const struct nu_route_match *m, struct nu_http_headers *request,
+                                  struct nu_http_headers *response, const struct nu_stream_info *info);
 /* Removes the table's internal_only_headers from a request that is not internal. */
 void nu_route_table_remove_internal_headers(const struct nu_route_table *t, struct nu_http_headers *h);
 nu_str nu_route_table_name(const struct nu_route_table *t);

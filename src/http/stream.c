@@ -499,11 +499,12 @@ static void decide_close(struct nu_http_stream *s)
         hcm_drain(hc);
         count(s, NU_HCM_downstream_cx_drain_close);
     }
-    if (!s->remote_done) { /* nobody waits for the rest of the request */
-        if (!s->is_upgrade && !s->is_connect) {
-            count(s, NU_HCM_downstream_rq_response_before_rq_complete);
+    if (!s->remote_done) {
+        bool tunnel = (s->is_upgrade && s->info.response_code == 101) ||
+                      (s->is_connect && s->info.response_code / 100 == 2);
+        count(s, NU_HCM_downstream_rq_response_before_rq_complete);
+        if (!tunnel) /* nobody waits for the rest of the request */
             hc->drain = HCM_CLOSING;
-        }
     }
     if (s->saw_connection_close || s->should_close || hc->drain == HCM_DRAINING)
         hc->drain = HCM_CLOSING;

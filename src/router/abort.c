@@ -21,7 +21,7 @@ static void add_reply_headers(struct nu_http_headers *h, void *arg)
     struct router *r = a->r;
     if (a->overloaded && !r->conf->suppress_envoy_headers)
         nu_headers_set_id(h, NU_HDR_ENVOY_OVERLOADED, NU_STR("true"));
-    router_response_headers(r, h);
+    router_add_attempt_count(r, h);
 }
 
 void router_reply(struct router *r, unsigned status, nu_str body, nu_str details, bool overloaded)

@@ -325,6 +325,8 @@ static void on_pool_failure(struct nu_http_pool_request *req, enum nu_pool_failu
     nu_str text = nu_arena_str(a->user.arena, transport);
     if (u != NULL && text.len > 0)
         u->transport_failure = text;
+    if (u != NULL && why == NU_POOL_OVERFLOW)
+        u->host = NULL; /* it never heard of the request */
     over(a);
     a->ops->on_reset(a, reason_of(why), text, NU_STR(""));
 }

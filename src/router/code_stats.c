@@ -32,8 +32,7 @@ void router_count_scopes(struct router *r, unsigned vcluster_index)
 static void charge_named(struct router *r, nu_str prefix, unsigned code)
 {
     char name[256];
-    const char *const formats[] = {"%.*s.upstream_rq_%u", "%.*s.upstream_rq_%uxx", "%.*s.upstream_rq_completed"};
-    for (unsigned i = 0; i < NU_ARRAY_LEN(formats); i++) {
+    for (unsigned i = 0; i < 3; i++) {
         int n = i == 0   ? snprintf(name, sizeof name, "%.*s.upstream_rq_%u", NU_STR_ARG(prefix), code)
                 : i == 1 ? snprintf(name, sizeof name, "%.*s.upstream_rq_%uxx", NU_STR_ARG(prefix), code / 100)
                          : snprintf(name, sizeof name, "%.*s.upstream_rq_completed", NU_STR_ARG(prefix));
@@ -54,6 +53,17 @@ static void charge_zone(struct router *r, unsigned code)
         charge_named(r, nu_str_make(prefix, (size_t)n), code);
 }
 
+/* x-envoy-upstream-alt-stat-name: all copies again under the caller's name. */
+static void charge_alt(struct router *r, unsigned code)
+{
+    struct nu_arena *a = nu_http_stream_arena(r->base.stream);
+    charge_named(r, r->alt_stat_name, code);
+    charge_named(r, nu_arena_printf(a, "%.*s.%s", NU_STR_ARG(r->alt_stat_name), r->internal ? "internal" : "external"),
+                 code);
+    if (r->canary)
+        charge_named(r, nu_arena_printf(a, "%.*s.canary", NU_STR_ARG(r->alt_stat_name)), code);
+}
+
 void router_charge_code(struct router *r, unsigned code, bool dropped)
 {
     struct nu_scope *s = r->cluster->scope;
@@ -71,7 +81,7 @@ void router_charge_code(struct router *r, unsigned code, bool dropped)
         nu_stat_code(r->entry->scope, slab, NU_VCLUSTER_upstream_rq, code);
     charge_zone(r, code);
     if (r->alt_stat_name.len > 0)
-        charge_named(r, r->alt_stat_name, code);
+        charge_alt(r, code);
     if (r->up.host != NULL && code >= 500 && code <= 599)
         (void)nu_atomic_u64_add(&r->up.host->stats.rq_error, 1);
 }

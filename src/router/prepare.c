@@ -3,6 +3,7 @@
  * What the router decides before a request goes: cluster, host, timeouts, the heads' x-envoy-* fields. */
 #include "router/rewrite.h"
 #include "router/router_priv.h"
+#include "upstream/cluster_stats.h"
 #include "upstream/host.h"
 #include "upstream/lb.h"
 #include "worker/worker.h"
@@ -63,7 +64,10 @@ struct nu_host *router_pick_host(struct router *r)
         p.lb.refuse = refuse;
         p.lb.max_attempts = r->retry->policy->host_attempts;
     }
-    return nu_cluster_pick(r->cluster, r->worker, &p.lb);
+    struct nu_host *host = nu_cluster_pick(r->cluster, r->worker, &p.lb);
+    if (host == NULL)
+        router_count_cluster(r, NU_CLUSTER_upstream_cx_none_healthy);
+    return host;
 }
 
 /* ---- timeouts ---- */
@@ -119,9 +123,8 @@ void router_set_attempt_count(struct router *r)
         nu_headers_set_id(r->request, NU_HDR_ENVOY_ATTEMPT_COUNT, router_number(r, r->attempt_count));
 }
 
-void router_response_headers(struct router *r, struct nu_http_headers *h)
+void router_add_attempt_count(struct router *r, struct nu_http_headers *h)
 {
-    nu_route_response_headers(r->entry, r->weighted, r->request, h, r->info);
     if (r->attempt_count > 0 && r->entry->route.vhost->more->attempt_count_in_response)
         nu_headers_set_id(h, NU_HDR_ENVOY_ATTEMPT_COUNT, router_number(r, r->attempt_count));
 }

@@ -44,6 +44,13 @@ void nu_route_response_headers(const struct nu_route_entry *e, const struct nu_w
     apply_levels(e, w, response_side, h, &entry);
 }
 
+void nu_route_local_reply_headers(const struct nu_route_match *m, struct nu_http_headers *request,
+                                  struct nu_http_headers *response, const struct nu_stream_info *info)
+{
+    if (m->route != NULL && m->route->action != NULL)
+        nu_route_response_headers(nu_route_entry_of(m->route), m->weighted, request, response, info);
+}
+
 /* ---- host ---- */
 
 static nu_str last_element(nu_str list)

@@ -184,8 +184,6 @@ static void request_complete(struct router *r)
     r->request_done_ns = nu_loop_now_ns(r->worker->loop);
     if (r->dead || (r->up.state != NU_ATTEMPT_WAITING && r->up.state != NU_ATTEMPT_OPEN))
         return;
-    if (r->shadows != NULL)
-        nu_shadow_send(r->shadows, &r->saved, r->trailers);
     if (r->timeout.v > 0)
         nu_timer_arm(r->worker->loop, &r->response_timer, r->timeout);
     if (r->up.state == NU_ATTEMPT_OPEN)
@@ -205,7 +203,7 @@ void router_send(struct router *r, struct nu_host *host)
 
 static void set_saving(struct router *r)
 {
-    r->saving = r->retry != NULL || r->shadows != NULL || r->action->internal_redirect != NULL;
+    r->saving = r->retry != NULL || r->action->internal_redirect != NULL;
 }
 
 static enum nu_headers_status decode_headers(struct nu_http_filter *f, struct nu_http_headers *h, bool end)
@@ -220,20 +218,20 @@ static enum nu_headers_status decode_headers(struct nu_http_filter *f, struct nu
         reply_maintenance(r);
         return NU_HEADERS_STOP;
     }
+    r->attempt_count = r->info->attempt_count = 1;
     struct nu_host *host = router_pick_host(r);
     if (host == NULL) {
         router_no_healthy(r);
         return NU_HEADERS_STOP;
     }
-    r->attempt_count = 1;
     router_read_timeouts(r);
     router_set_attempt_count(r);
     nu_route_request_headers(r->entry, r->weighted, h, r->info, !r->conf->suppress_envoy_headers);
     make_retry_state(r);
     r->connecting = nu_http_stream_is_upgrade(f->stream) || nu_str_eq(h->method, NU_STR("CONNECT"));
-    if (r->action->mirrors != NULL && !r->connecting)
-        r->shadows = nu_shadow_prepare(f->stream, r->action->mirrors, h, r->timeout);
     set_saving(r);
+    if (r->action->mirrors != NULL && !r->connecting)
+        r->shadows = nu_shadow_start(f->stream, r->action->mirrors, h, r->timeout, end);
     if (end) {
         r->request_complete = true; /* so that the head carries the end; completed below */
         router_send(r, host);
@@ -260,7 +258,6 @@ static bool save(struct router *r, const struct nu_buf *data)
     if (r->retry != NULL)
         nu_retry_end(r->retry);
     r->retry = NULL;
-    r->shadows = NULL;
     r->saving = false;
     r->overflowed = true;
     nu_buf_clear(&r->saved, &r->worker->bufs);
@@ -276,6 +273,8 @@ static enum nu_data_status decode_data(struct nu_http_filter *f, struct nu_buf *
         nu_buf_clear(data, &r->worker->bufs);
         return NU_DATA_STOP_NO_BUFFER;
     }
+    if (r->shadows != NULL)
+        nu_shadow_data(r->shadows, data, end);
     nu_attempt_data(&r->up, data, end);
     if (end && !r->dead)
         request_complete(r);
@@ -288,6 +287,8 @@ static enum nu_trailers_status decode_trailers(struct nu_http_filter *f, struct 
     r->trailers = t;
     if (r->dead || r->action == NULL)
         return NU_TRAILERS_STOP;
+    if (r->shadows != NULL)
+        nu_shadow_trailers(r->shadows, t);
     nu_attempt_trailers(&r->up, t);
     if (!r->dead)
         request_complete(r);
@@ -387,9 +388,40 @@ static void count_response(struct router *r, const struct nu_http_headers *h, bo
         (void)nu_atomic_u64_add(nu_headers_has_id(h, NU_HDR_GRPC_STATUS) ? &stats->rq_success : &stats->rq_error, 1);
 }
 
+static void copy_upstream_headers(struct nu_http_headers *h, void *arg)
+{
+    const struct nu_http_headers *from = arg;
+    nu_headers_foreach(it, from)
+        if (it->id != NU_HDR_CONTENT_LENGTH && it->id != NU_HDR_TRANSFER_ENCODING)
+            nu_headers_add(h, it->name, it->value);
+}
+
+/* The upstream does not switch: the client gets the head of its answer, no body, and the connection ends. */
+static void refuse_websocket(struct router *r, struct nu_http_headers *h)
+{
+    nu_attempt_reset(&r->up);
+    router_cleanup(r);
+    nu_http_stream_local_reply(r->base.stream,
+                               &(struct nu_local_reply){.status = h->status,
+                                                        .details = NU_STR("websocket_handshake_unsuccessful"),
+                                                        .grpc_status = -1,
+                                                        .more = copy_upstream_headers,
+                                                        .arg = h});
+}
+
+static bool is_websocket(const struct router *r)
+{
+    return r->connecting && nu_http_stream_is_upgrade(r->base.stream) &&
+           nu_str_eq_nocase(nu_headers_get_id(r->request, NU_HDR_UPGRADE), NU_STR("websocket"));
+}
+
 static void on_headers(struct nu_attempt *a, struct nu_http_headers *h, bool end)
 {
     struct router *r = of_attempt(a);
+    if (nu_unlikely(r->connecting) && h->status != 101 && is_websocket(r)) {
+        refuse_websocket(r, h);
+        return;
+    }
     if (retry_headers(r, h))
         return;
     if (r->action->internal_redirect != NULL && router_follow_redirect(r, h))
@@ -403,7 +435,8 @@ static void on_headers(struct nu_attempt *a, struct nu_http_headers *h, bool end
                           router_number(r, (nu_loop_now_ns(r->worker->loop) - r->request_done_ns) / NU_NS_PER_MS));
     count_response(r, h, end);
     r->info->response_code_details = NU_STR("via_upstream");
-    router_response_headers(r, h);
+    nu_route_response_headers(r->entry, r->weighted, r->request, h, r->info);
+    router_add_attempt_count(r, h);
     r->response_started = true;
     if (end)
         response_complete(r);
@@ -527,6 +560,8 @@ static void on_destroy(struct nu_http_filter *f)
     r->dead = true;
     nu_attempt_clear(&r->up);
     router_cleanup(r);
+    if (r->shadows != NULL)
+        nu_shadow_end(r->shadows);
     nu_buf_clear(&r->saved, &r->worker->bufs);
     r->info->cluster = NULL;
     nu_cluster_info_unref(&r->settings);

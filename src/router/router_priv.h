@@ -54,8 +54,8 @@ void router_set_timeout_header(struct router *r, uint64_t elapsed_ms);
 void router_set_attempt_count(struct router *r);
 /* Chooses a host; NULL: none. */
 struct nu_host *router_pick_host(struct router *r);
-/* What the route and the virtual host do to the head of a response, the upstream's or our own. */
-void router_response_headers(struct router *r, struct nu_http_headers *h);
+/* x-envoy-attempt-count for the client, where the virtual host wants it. */
+void router_add_attempt_count(struct router *r, struct nu_http_headers *h);
 nu_str router_number(struct router *r, uint64_t v);
 
 /* abort.c */
