@@ -72,7 +72,9 @@ static void over_if_done(struct nu_attempt *a)
 
 void nu_attempt_reset(struct nu_attempt *a)
 {
-    if (a->state == NU_ATTEMPT_WAITING)
+    if (a->state == NU_ATTEMPT_WAITING && a->tunnel)
+        nu_tcp_pool_cancel(&a->tcp);
+    else if (a->state == NU_ATTEMPT_WAITING)
         nu_http_pool_cancel(&a->pool);
     if (a->state == NU_ATTEMPT_OPEN) {
         struct nu_codec_stream *s = a->stream;
@@ -272,24 +274,24 @@ void nu_attempt_trailers(struct nu_attempt *a, const struct nu_http_headers *t)
 
 /* ---- the pool ---- */
 
-static void note_connection(struct nu_attempt *a, struct nu_conn *conn, const struct nu_session *session)
+static void note_connection(struct nu_attempt *a, struct nu_conn *conn, enum nu_protocol protocol)
 {
     struct nu_upstream_info *u = up_info(a);
     if (u == NULL)
         return;
     u->connection_id = conn->info->id;
-    u->protocol = session->ops->protocol;
+    u->protocol = protocol;
     u->pool_ready_ns = now_ns(a);
-    nu_conn_local_sockaddr(conn, &u->local_address);
+    struct nu_sockaddr *local = &conn->info->direct_local_sock; /* an upstream connection has no other use for it */
+    if (local->family == AF_UNSPEC)
+        nu_conn_local_sockaddr(conn, local); /* a system call: once a connection */
+    u->local_address = *local;
 }
 
-static void on_pool_ready(struct nu_http_pool_request *req, struct nu_codec_stream *stream, struct nu_conn *conn,
-                          const struct nu_session *session)
+static void open_stream(struct nu_attempt *a, struct nu_codec_stream *stream)
 {
-    struct nu_attempt *a = nu_container_of(req, struct nu_attempt, pool);
     a->state = NU_ATTEMPT_OPEN;
     a->stream = stream;
-    note_connection(a, conn, session);
     a->ops->on_ready(a);
     if (a->state != NU_ATTEMPT_OPEN)
         return;
@@ -301,6 +303,24 @@ static void on_pool_ready(struct nu_http_pool_request *req, struct nu_codec_stre
     nu_codec_headers(stream, a->headers, end);
     if (!end && !a->hold_body && a->state == NU_ATTEMPT_OPEN)
         send_pending(a);
+}
+
+static void on_pool_ready(struct nu_http_pool_request *req, struct nu_codec_stream *stream, struct nu_conn *conn,
+                          const struct nu_session *session)
+{
+    struct nu_attempt *a = nu_container_of(req, struct nu_attempt, pool);
+    note_connection(a, conn, session->ops->protocol);
+    open_stream(a, stream);
+}
+
+static void on_tcp_ready(struct nu_tcp_pool_request *req, struct nu_conn *conn)
+{
+    struct nu_attempt *a = nu_container_of(req, struct nu_attempt, tcp);
+    struct nu_codec_stream *stream = nu_tunnel_new(conn, &a->user);
+    note_connection(a, conn, NU_PROTO_NONE);
+    open_stream(a, stream);
+    if (a->state == NU_ATTEMPT_OPEN)
+        nu_tunnel_answer(stream);
 }
 
 static enum nu_reset_reason reason_of(enum nu_pool_failure why)
@@ -318,9 +338,8 @@ static enum nu_reset_reason reason_of(enum nu_pool_failure why)
     NU_UNREACHABLE();
 }
 
-static void on_pool_failure(struct nu_http_pool_request *req, enum nu_pool_failure why, nu_str transport)
+static void fail(struct nu_attempt *a, enum nu_pool_failure why, nu_str transport)
 {
-    struct nu_attempt *a = nu_container_of(req, struct nu_attempt, pool);
     struct nu_upstream_info *u = up_info(a);
     nu_str text = nu_arena_str(a->user.arena, transport);
     if (u != NULL && text.len > 0)
@@ -329,6 +348,16 @@ static void on_pool_failure(struct nu_http_pool_request *req, enum nu_pool_failu
         u->host = NULL; /* it never heard of the request */
     over(a);
     a->ops->on_reset(a, reason_of(why), text, NU_STR(""));
+}
+
+static void on_pool_failure(struct nu_http_pool_request *req, enum nu_pool_failure why, nu_str transport)
+{
+    fail(nu_container_of(req, struct nu_attempt, pool), why, transport);
+}
+
+static void on_tcp_failure(struct nu_tcp_pool_request *req, enum nu_pool_failure why, nu_str transport)
+{
+    fail(nu_container_of(req, struct nu_attempt, tcp), why, transport);
 }
 
 void nu_attempt_init(struct nu_attempt *a, const struct nu_attempt_ops *ops, struct nu_worker *w,
@@ -341,6 +370,8 @@ void nu_attempt_init(struct nu_attempt *a, const struct nu_attempt_ops *ops, str
     a->pool.on_ready = on_pool_ready;
     a->pool.on_failure = on_pool_failure;
     a->pool.user = &a->user;
+    a->tcp.on_ready = on_tcp_ready;
+    a->tcp.on_failure = on_tcp_failure;
 }
 
 void nu_attempt_start(struct nu_attempt *a, struct nu_host *host, struct nu_cluster_info *cluster,
@@ -360,7 +391,10 @@ void nu_attempt_start(struct nu_attempt *a, struct nu_host *host, struct nu_clus
         struct nu_upstream_info *u = up_info(a);
         *u = (struct nu_upstream_info){.host = a->host};
     }
-    nu_http_pool_start(host, cluster, priority, a->worker, &a->pool);
+    if (a->tunnel)
+        nu_tcp_pool_start(host, cluster, priority, a->worker, NULL, &a->tcp);
+    else
+        nu_http_pool_start(host, cluster, priority, a->worker, &a->pool);
 }
 
 void nu_attempt_pause(struct nu_attempt *a)

@@ -36,6 +36,7 @@ enum nu_attempt_state { NU_ATTEMPT_IDLE, NU_ATTEMPT_WAITING, NU_ATTEMPT_OPEN, NU
 struct nu_attempt {
     struct nu_stream_user user;
     struct nu_http_pool_request pool;
+    struct nu_tcp_pool_request tcp; /* instead, for a tunnel */
     const struct nu_attempt_ops *ops;
     struct nu_worker *worker;
     struct nu_stream_info *info; /* its upstream part is filled; NULL: nobody reads it */
@@ -50,6 +51,7 @@ struct nu_attempt {
     bool end_received;
     bool got_headers;           /* final response headers arrived */
     bool hold_body;             /* the body waits for 101 or 2xx: upgrades, CONNECT */
+    bool tunnel;                /* CONNECT ends here: the body is the bytes of a TCP connection (tunnel.c) */
     bool pending_full, stream_high; /* why we are blocked */
     uint16_t read_pauses;       /* how often the owner paused the response */
 };
@@ -70,6 +72,11 @@ void nu_attempt_pause(struct nu_attempt *a);
 void nu_attempt_resume(struct nu_attempt *a);
 /* Resets, and lets go of the host. */
 void nu_attempt_clear(struct nu_attempt *a);
+
+/* A stream of which the body, both ways, is all that a connected connection carries; sent headers are dropped, and the
+ * answer is a 200 that comes with nu_tunnel_answer. Takes the connection (tunnel.c). */
+struct nu_codec_stream *nu_tunnel_new(struct nu_conn *c, struct nu_stream_user *user);
+void nu_tunnel_answer(struct nu_codec_stream *s);
 
 /* Adds the bytes of `from` to `to` without copying them; both keep references. */
 void nu_buf_share(struct nu_buf *to, const struct nu_buf *from, struct nu_buf_pool *p);

@@ -190,6 +190,13 @@ static void request_complete(struct router *r)
         start_per_try(r);
 }
 
+/* CONNECT (or POST, where allowed) whose bytes go to the host as they are. */
+static bool ends_connect(const struct router *r)
+{
+    return nu_str_eq(r->request->method, NU_STR("CONNECT")) ||
+           (r->action->connect_allow_post && nu_str_eq(r->request->method, NU_STR("POST")));
+}
+
 void router_send(struct router *r, struct nu_host *host)
 {
     if (r->action->auto_host_rewrite && host->hostname.len > 0)
@@ -197,6 +204,7 @@ void router_send(struct router *r, struct nu_host *host)
     if (r->retry != NULL)
         nu_retry_host_tried(r->retry, host);
     r->up.hold_body = r->connecting;
+    r->up.tunnel = r->action->connect_config && ends_connect(r);
     bool end = r->request_complete && r->saved.len == 0 && r->trailers == NULL;
     nu_attempt_start(&r->up, host, r->settings, r->action->priority, r->request, end);
 }
