@@ -92,6 +92,18 @@ static void fail_timeout(struct router *r, nu_str details)
     fail(r, r->timeout_code, NU_FLAG_UPSTREAM_REQUEST_TIMEOUT, body, false, details);
 }
 
+void router_log_attempt(struct router *r, const struct nu_http_headers *response, unsigned code)
+{
+    if (r->conf->upstream_logs.n == 0 || r->up.host == NULL)
+        return;
+    uint16_t own = r->info->response_code;
+    r->info->response_code = (uint16_t)code;
+    const struct nu_log_entry e = {
+        .info = r->info, .request = r->request, .response = response, .type = NU_LOG_NOT_SET};
+    nu_access_logs_run(&r->conf->upstream_logs, &e);
+    r->info->response_code = own;
+}
+
 /* true: another attempt will be made. */
 static bool retries(struct router *r, enum nu_reset_reason why, bool request_started)
 {
@@ -101,6 +113,7 @@ static bool retries(struct router *r, enum nu_reset_reason why, bool request_sta
     case NU_RETRY_YES:
         if (r->up.host != NULL)
             (void)nu_atomic_u64_add(&r->up.host->stats.rq_error, 1);
+        router_log_attempt(r, NULL, 0);
         return true;
     case NU_RETRY_OVERFLOW:
         nu_stream_info_flag(r->info, NU_FLAG_UPSTREAM_OVERFLOW);

@@ -6,6 +6,7 @@
 
 #include "codec/pb/pb.h"
 #include "envoy/config/route/v3/route_components.nu.h"
+#include "envoy/extensions/filters/http/cors/v3/cors.nu.h"
 #include "google/protobuf/any.nu.h"
 #include "http/filter.h"
 #include "router/build.h"
@@ -69,17 +70,69 @@ static bool build_one(struct nu_route_builder *b, const void *owner, const struc
     return build_own(b, owner, field, src, src->any, out);
 }
 
+/* ---- the old field cors ---- */
+
+typedef struct envoy_extensions_filters_http_cors_v3_CorsPolicy cors_msg;
+
+static const cors_msg *new_cors(struct nu_route_builder *b, const struct envoy_config_route_v3_CorsPolicy *old)
+{
+    cors_msg *m = NU_PB_NEW(b->f.arena, envoy_extensions_filters_http_cors_v3_CorsPolicy);
+    m->pb.parent = old->pb.parent; /* mistakes are told where the old one stands */
+    m->pb.tree = old->pb.tree;
+    m->pb.parent_field = old->pb.parent_field;
+    m->pb.parent_index = old->pb.parent_index;
+    m->n_allow_origin_string_match = old->n_allow_origin_string_match;
+    m->allow_origin_string_match = old->allow_origin_string_match;
+    m->allow_methods = old->allow_methods;
+    m->allow_headers = old->allow_headers;
+    m->expose_headers = old->expose_headers;
+    m->max_age = old->max_age;
+    m->allow_credentials = old->allow_credentials;
+    m->filter_enabled = old->filter_enabled;
+    m->shadow_enabled = old->shadow_enabled;
+    m->allow_private_network_access = old->allow_private_network_access;
+    m->forward_not_matching_preflights = old->forward_not_matching_preflights;
+    return m;
+}
+
+static bool has_conf(const struct nu_filter_confs *c, nu_str name)
+{
+    for (unsigned i = 0; i < c->n; i++)
+        if (nu_str_eq(c->items[i].name, name))
+            return true;
+    return false;
+}
+
+/* The deprecated `cors` of routes and virtual hosts is the route-level conf of each configured cors filter that has none
+ * here. Without such a filter it does nothing. */
+static bool build_old_cors(struct nu_route_builder *b, const struct envoy_config_route_v3_CorsPolicy *old,
+                           struct nu_filter_confs *out)
+{
+    const struct nu_extension *ext = nu_extension_by_route_type(
+        CATEGORY, nu_pb_name(envoy_extensions_filters_http_cors_v3_CorsPolicy_type.name));
+    const struct nu_http_filter_factory *factory = ext != NULL ? ext->ops : NULL;
+    const void *conf = NULL;
+    for (unsigned i = 0; factory != NULL && i < b->n_filters; i++) {
+        if (b->filters[i].ext != ext || has_conf(out, b->filters[i].name))
+            continue;
+        if (conf == NULL)
+            conf = factory->create_route(&b->f, &new_cors(b, old)->pb);
+        if (conf == NULL)
+            return false;
+        out->items[out->n++] = (struct nu_filter_conf_entry){
+            .name = nu_arena_str(b->f.arena, b->filters[i].name), .conf = conf, .disabled = -1};
+    }
+    return true;
+}
+
 bool nu_build_filter_confs(struct nu_route_builder *b, const void *owner, const struct nu_filter_conf_source *sources,
                            size_t n, const struct envoy_config_route_v3_CorsPolicy *cors, struct nu_filter_confs *out)
 {
     bool ok = true;
-    if (cors != NULL) {
-        nu_pb_unsupported(b->f.diags, owner, NULL,
-                          "the deprecated field cors is not supported yet; use typed_per_filter_config");
-        ok = false;
-    }
-    out->items = nu_arena_array(b->f.arena, struct nu_filter_conf_entry, n);
+    out->items = nu_arena_array(b->f.arena, struct nu_filter_conf_entry, n + (cors != NULL ? b->n_filters : 0));
     for (size_t i = 0; i < n; i++)
         ok = build_one(b, owner, &sources[i], &out->items[out->n++]) && ok;
+    if (cors != NULL)
+        ok = build_old_cors(b, cors, out) && ok;
     return ok;
 }

@@ -100,8 +100,8 @@ struct nu_retry *nu_retry_new(struct nu_arena *a, const struct nu_retry_policy *
     if ((policy != NULL && policy->on != 0) || nu_headers_has_id(h, NU_HDR_ENVOY_RETRY_ON) ||
         nu_headers_has_id(h, NU_HDR_ENVOY_RETRY_GRPC_ON)) {
         r = make(a, policy, w, rt);
-        r->cluster = c;
-        r->info = i;
+        r->cluster = c != NULL ? nu_cluster_ref(c) : NULL;
+        r->info = i != NULL ? nu_cluster_info_ref(i) : NULL;
         r->priority = p;
         r->again = again;
         r->cap_tried = 8;
@@ -291,4 +291,6 @@ void nu_retry_end(struct nu_retry *r)
     for (unsigned i = 0; i < r->n_tried; i++)
         nu_host_unref(&r->tried[i]);
     r->n_tried = 0;
+    nu_cluster_info_unref(&r->info);
+    nu_cluster_unref(&r->cluster);
 }

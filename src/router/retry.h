@@ -20,7 +20,7 @@ struct nu_retry {
     const struct nu_retry_policy *policy; /* NULL: from request headers only */
     struct nu_worker *worker;
     const struct nu_runtime *runtime;
-    struct nu_cluster *cluster;
+    struct nu_cluster *cluster;   /* references: the slot goes back to where it was taken */
     struct nu_cluster_info *info;
     struct nu_scope *scopes[3]; /* where retries are counted beside the cluster: virtual cluster, route; NULL-terminated */
     enum nu_priority priority;

@@ -363,6 +363,7 @@ static bool retry_headers(struct router *r, const struct nu_http_headers *h)
     case NU_RETRY_YES:
         (void)nu_atomic_u64_add(&r->up.host->stats.rq_error, 1);
         nu_stat_code(r->cluster->scope, r->worker->index, NU_CLUSTER_retry_upstream_rq, h->status);
+        router_log_attempt(r, h, h->status);
         nu_timer_cancel(r->worker->loop, &r->per_try_timer);
         nu_timer_cancel(r->worker->loop, &r->duration_timer);
         nu_attempt_reset(&r->up);
@@ -553,13 +554,7 @@ static void on_local_reply(struct nu_http_filter *f, unsigned code, nu_str detai
 static void on_stream_complete(struct nu_http_filter *f)
 {
     struct router *r = of(f);
-    if (r->conf->upstream_logs.n == 0 || r->up.host == NULL)
-        return;
-    const struct nu_log_entry e = {.info = r->info,
-                                   .request = r->request,
-                                   .response = nu_http_stream_response(f->stream),
-                                   .type = NU_LOG_DOWNSTREAM_END};
-    nu_access_logs_run(&r->conf->upstream_logs, &e);
+    router_log_attempt(r, nu_http_stream_response(f->stream), r->info->response_code);
 }
 
 static void on_destroy(struct nu_http_filter *f)

@@ -68,6 +68,8 @@ void router_on_per_try_timeout(struct router *r);
 void router_on_max_duration(struct router *r);
 /* A 507: the body outgrew the buffer while a retry waited. */
 void router_body_too_large(struct router *r);
+/* upstream_log: one line an attempt, the last one when the stream ends. */
+void router_log_attempt(struct router *r, const struct nu_http_headers *response, unsigned code);
 /* Timers, retries: nothing of ours fires any more. The attempt is over. */
 void router_cleanup(struct router *r);
 
