@@ -147,6 +147,13 @@ static void start_per_try(struct router *r)
         nu_timer_arm(r->worker->loop, &r->per_try_timer, r->per_try_timeout);
 }
 
+static void start_answer_timers(struct router *r)
+{
+    if (r->timeout.v > 0)
+        nu_timer_arm(r->worker->loop, &r->response_timer, r->timeout);
+    start_per_try(r);
+}
+
 /* ---- the request ---- */
 
 static void read_request_headers(struct router *r)
@@ -188,6 +195,12 @@ static void request_complete(struct router *r)
         nu_timer_arm(r->worker->loop, &r->response_timer, r->timeout);
     if (r->up.state == NU_ATTEMPT_OPEN)
         start_per_try(r);
+}
+
+static bool is_websocket(const struct router *r)
+{
+    return r->connecting && nu_http_stream_is_upgrade(r->base.stream) &&
+           nu_str_eq_nocase(nu_headers_get_id(r->request, NU_HDR_UPGRADE), NU_STR("websocket"));
 }
 
 /* CONNECT (or POST, where allowed) whose bytes go to the host as they are. */
@@ -247,6 +260,8 @@ static enum nu_headers_status decode_headers(struct nu_http_filter *f, struct nu
             request_complete(r);
         return NU_HEADERS_STOP;
     }
+    if (nu_unlikely(r->connecting) && is_websocket(r)) /* its request never ends: the time for the answer runs at once */
+        start_answer_timers(r);
     router_send(r, host);
     return NU_HEADERS_STOP;
 }
@@ -418,18 +433,15 @@ static void refuse_websocket(struct router *r, struct nu_http_headers *h)
                                                         .arg = h});
 }
 
-static bool is_websocket(const struct router *r)
-{
-    return r->connecting && nu_http_stream_is_upgrade(r->base.stream) &&
-           nu_str_eq_nocase(nu_headers_get_id(r->request, NU_HDR_UPGRADE), NU_STR("websocket"));
-}
-
 static void on_headers(struct nu_attempt *a, struct nu_http_headers *h, bool end)
 {
     struct router *r = of_attempt(a);
-    if (nu_unlikely(r->connecting) && h->status != 101 && is_websocket(r)) {
-        refuse_websocket(r, h);
-        return;
+    if (nu_unlikely(r->connecting) && is_websocket(r)) {
+        if (h->status != 101) {
+            refuse_websocket(r, h);
+            return;
+        }
+        nu_timer_cancel(r->worker->loop, &r->response_timer);
     }
     if (retry_headers(r, h))
         return;
