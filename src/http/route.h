@@ -40,6 +40,7 @@ struct nu_route {
     nu_ms idle_timeout;                       /* .v < 0: the connection manager's */
     nu_ms flush_timeout;                      /* .v < 0: the connection manager's */
     nu_ms max_stream_duration;                /* .v < 0: the connection manager's */
+    nu_ms grpc_timeout_max, grpc_timeout_offset; /* of the grpc-timeout header; .v < 0: not given, the header is not read */
     int64_t request_body_buffer_limit;        /* -1: none given */
     /* upgrade_configs of the route: type (lower case) -> enabled; a CONNECT without connect_config is refused */
     struct nu_route_upgrade {
@@ -77,6 +78,9 @@ void nu_route_table_unref(struct nu_route_table **t);
 /* What a matched route that forwards does to the head of a response which the proxy makes itself; other matches: nothing. */
 void nu_route_local_reply_headers(const struct nu_route_match *m, struct nu_http_headers *request,
                                   struct nu_http_headers *response, const struct nu_stream_info *info);
+/* How long a stream of this route may last (http/duration.c): the grpc-timeout header where the route says so, the route's
+ * limit, or `fallback`; 0: as long as it likes. */
+nu_ms nu_route_duration_limit(const struct nu_route *r, const struct nu_http_headers *h, nu_ms fallback);
 /* Removes the table's internal_only_headers from a request that is not internal. */
 void nu_route_table_remove_internal_headers(const struct nu_route_table *t, struct nu_http_headers *h);
 nu_str nu_route_table_name(const struct nu_route_table *t);

@@ -285,8 +285,7 @@ static void on_max_duration(struct nu_timer *t)
 
 static void start_duration_timer(struct nu_http_stream *s)
 {
-    const struct nu_route *r = s->route.route;
-    nu_ms limit = r != NULL && r->max_stream_duration.v >= 0 ? r->max_stream_duration : s->conf->max_stream_duration;
+    nu_ms limit = nu_route_duration_limit(s->route.route, s->dir[DIR_DECODE].headers, s->conf->max_stream_duration);
     if (limit.v > 0)
         nu_timer_arm(loop_of(s), &s->duration_timer, limit);
 }

@@ -167,16 +167,15 @@ static void build_timeouts(struct nu_factory *f, const route_action_msg *m, stru
 {
     r->timeout = nu_build_duration(f, m, "timeout", m->timeout, ROUTE_TIMEOUT_DEFAULT);
     route->idle_timeout = nu_build_duration(f, m, "idle_timeout", m->idle_timeout, NU_MS(-1));
-    r->grpc_timeout_max = r->grpc_timeout_offset = NU_MS(-1);
     const struct envoy_config_route_v3_RouteAction_MaxStreamDuration *d = m->max_stream_duration;
     r->has_max_stream_duration = d != NULL;
     if (d == NULL)
         return;
     route->max_stream_duration =
         nu_build_duration(f, d, "max_stream_duration", d->max_stream_duration, NU_MS(-1));
-    r->grpc_timeout_max =
+    route->grpc_timeout_max =
         nu_build_duration(f, d, "grpc_timeout_header_max", d->grpc_timeout_header_max, NU_MS(-1));
-    r->grpc_timeout_offset =
+    route->grpc_timeout_offset =
         nu_build_duration(f, d, "grpc_timeout_header_offset", d->grpc_timeout_header_offset, NU_MS(-1));
 }
 

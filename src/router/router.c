@@ -352,7 +352,7 @@ static void on_ready(struct nu_attempt *a)
 {
     struct router *r = of_attempt(a);
     router_count_scopes(r, NU_VCLUSTER_upstream_rq_total);
-    if (r->request_complete)
+    if (r->request_complete || is_websocket(r))
         start_per_try(r);
     if (r->settings->max_stream_duration.v > 0)
         nu_timer_arm(r->worker->loop, &r->duration_timer, r->settings->max_stream_duration);

@@ -110,7 +110,6 @@ struct nu_route_action {
     nu_str host_rewrite, host_rewrite_header;
     struct nu_regex_rewrite host_rewrite_path;
     nu_ms timeout; /* 0: none */
-    nu_ms grpc_timeout_max, grpc_timeout_offset; /* .v < 0: not given */
     bool has_max_stream_duration;
     const struct nu_retry_policy *retry; /* the route's or its virtual host's; NULL: none */
     const struct nu_mirror_policies *mirrors; /* NULL: none */
