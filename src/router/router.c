@@ -456,6 +456,7 @@ static void on_headers(struct nu_attempt *a, struct nu_http_headers *h, bool end
                           router_number(r, (nu_loop_now_ns(r->worker->loop) - r->request_done_ns) / NU_NS_PER_MS));
     count_response(r, h, end);
     r->info->response_code_details = NU_STR("via_upstream");
+    r->info->response_code = h->status; /* header values may name it */
     nu_route_response_headers(r->entry, r->weighted, r->request, h, r->info);
     router_add_attempt_count(r, h);
     r->response_started = true;
