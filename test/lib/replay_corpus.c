@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_INPUT = 16 << 20 };
+enum { LARGEST_INPUT = 16 << 20 };
 
 static void replay(const char *folder, const char *name, uint8_t *room)
 {
@@ -23,7 +23,7 @@ static void replay(const char *folder, const char *name, uint8_t *room)
         perror(path);
         exit(1);
     }
-    size_t n = fread(room, 1, MAX_INPUT, file);
+    size_t n = fread(room, 1, LARGEST_INPUT, file);
     fclose(file);
     fprintf(stderr, "%s\n", name);
     /* An exact-size copy, so that the sanitizer sees a read past the end. */
@@ -46,7 +46,7 @@ int main(int argc, char **argv)
         perror(argv[1]);
         return 1;
     }
-    uint8_t *room = malloc(MAX_INPUT);
+    uint8_t *room = malloc(LARGEST_INPUT);
     if (room == NULL)
         abort();
     unsigned n_files = 0;
