@@ -194,6 +194,7 @@ static int disabled_in(const struct nu_filter_confs *confs, nu_str name)
 static bool entry_enabled(struct nu_http_stream *s, const struct nu_http_filter_entry *e)
 {
     const struct nu_filter_confs *levels[] = {
+        s->route.weighted != NULL ? nu_weighted_cluster_filter_confs(s->route.weighted) : NULL,
         s->route.route != NULL ? &s->route.route->filter_confs : NULL,
         s->route.vhost != NULL ? &s->route.vhost->filter_confs : NULL,
         s->route.vhost != NULL ? nu_route_table_filter_confs(s->table) : NULL,
