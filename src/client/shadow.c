@@ -21,6 +21,7 @@ struct nu_shadow {
     struct nu_http_stream *stream;
     struct shadow_request **copies; /* NULL: over or on its own */
     size_t n;
+    bool dynamic_stats;
 };
 
 /* One copy under way. */
@@ -36,7 +37,7 @@ struct shadow_request {
     size_t index;
     nu_ms timeout;
     uint64_t done_ns; /* the request was complete */
-    bool over, blocked, complete;
+    bool over, blocked, complete, dynamic_stats;
 };
 
 nu_str nu_shadow_host(nu_str host, struct nu_arena *a)
@@ -88,6 +89,8 @@ static void finish(struct shadow_request *q)
 static void charge(struct shadow_request *q, unsigned code)
 {
     unsigned slab = q->up.worker->index;
+    if (!q->dynamic_stats)
+        return;
     nu_stat_code(q->cluster->scope, slab, NU_CLUSTER_upstream_rq, code);
     nu_stat_code(q->cluster->scope, slab, NU_CLUSTER_internal_upstream_rq, code);
 }
@@ -95,7 +98,7 @@ static void charge(struct shadow_request *q, unsigned code)
 static void finish_in_order(struct shadow_request *q)
 {
     unsigned slab = q->up.worker->index;
-    if (q->complete) {
+    if (q->complete && q->dynamic_stats) {
         uint64_t ms = (nu_loop_now_ns(q->up.worker->loop) - q->done_ns) / NU_NS_PER_MS;
         nu_hist_record(q->cluster->scope, slab, NU_CLUSTER_upstream_rq_time, ms);
         nu_hist_record(q->cluster->scope, slab, NU_CLUSTER_internal_upstream_rq_time, ms);
@@ -230,6 +233,7 @@ static void start_copy(struct nu_shadow *s, const struct nu_mirror_policy *p, co
     q->index = s->n++;
     s->copies[q->index] = q;
     q->timeout = timeout;
+    q->dynamic_stats = s->dynamic_stats;
     set_headers(q, h, server->local_address, p);
     struct nu_host *host = nu_cluster_pick(c, w, &(struct nu_lb_context){.headers = q->headers});
     if (host == NULL) {
@@ -246,7 +250,7 @@ static void start_copy(struct nu_shadow *s, const struct nu_mirror_policy *p, co
 /* ---- the stream's side ---- */
 
 struct nu_shadow *nu_shadow_start(struct nu_http_stream *s, const struct nu_mirror_policies *policies,
-                                  const struct nu_http_headers *h, nu_ms timeout, bool end)
+                                  const struct nu_http_headers *h, nu_ms timeout, bool dynamic_stats, bool end)
 {
     struct nu_shadow *sh = NULL;
     struct nu_server *server = nu_http_stream_server(s);
@@ -256,6 +260,7 @@ struct nu_shadow *nu_shadow_start(struct nu_http_stream *s, const struct nu_mirr
         if (sh == NULL) {
             sh = nu_arena_new(nu_http_stream_arena(s), struct nu_shadow);
             sh->stream = s;
+            sh->dynamic_stats = dynamic_stats;
             sh->copies = nu_arena_array(nu_http_stream_arena(s), struct shadow_request *, policies->n);
         }
         start_copy(sh, &policies->items[i], h, timeout, end);

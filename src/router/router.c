@@ -252,7 +252,7 @@ static enum nu_headers_status decode_headers(struct nu_http_filter *f, struct nu
     r->connecting = nu_http_stream_is_upgrade(f->stream) || nu_str_eq(h->method, NU_STR("CONNECT"));
     set_saving(r);
     if (r->action->mirrors != NULL && !r->connecting)
-        r->shadows = nu_shadow_start(f->stream, r->action->mirrors, h, r->timeout, end);
+        r->shadows = nu_shadow_start(f->stream, r->action->mirrors, h, r->timeout, r->conf->dynamic_stats, end);
     if (end) {
         r->request_complete = true; /* so that the head carries the end; completed below */
         router_send(r, host);

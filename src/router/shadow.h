@@ -13,9 +13,9 @@ struct nu_http_stream;
 struct nu_shadow;
 
 /* Begins a copy for each policy that wants this request (by runtime fraction). end: no body follows. The result lives in the
- * stream's arena; NULL: none. */
+ * stream's arena; NULL: none. dynamic_stats: the router's, count response codes and times. */
 struct nu_shadow *nu_shadow_start(struct nu_http_stream *s, const struct nu_mirror_policies *policies,
-                                  const struct nu_http_headers *h, nu_ms timeout, bool end);
+                                  const struct nu_http_headers *h, nu_ms timeout, bool dynamic_stats, bool end);
 /* More of the request; data is shared, not taken. A copy whose upstream is slow slows the request down, as in Envoy. */
 void nu_shadow_data(struct nu_shadow *s, const struct nu_buf *data, bool end);
 void nu_shadow_trailers(struct nu_shadow *s, const struct nu_http_headers *trailers);
