@@ -74,7 +74,7 @@ nu_str nu_regex_replace_all(const struct nu_regex *re, nu_str text, nu_str rewri
     return nu_arena_str(a, nu_str{result.data(), result.size()});
 }
 
-unsigned nu_regex_captures(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n)
+static unsigned match(const struct nu_regex *re, nu_str text, re2::RE2::Anchor anchor, nu_str *out, unsigned n)
 {
     constexpr unsigned max = 32;
     re2::StringPiece groups[max];
@@ -82,11 +82,21 @@ unsigned nu_regex_captures(const struct nu_regex *re, nu_str text, nu_str *out, 
     unsigned want = n < have ? n : have;
     if (want > max)
         want = max;
-    if (!re->re.Match(piece(text), 0, text.len, re2::RE2::ANCHOR_BOTH, groups, static_cast<int>(want)))
+    if (!re->re.Match(piece(text), 0, text.len, anchor, groups, static_cast<int>(want)))
         return 0;
     for (unsigned i = 0; i < want; i++)
         out[i] = nu_str{groups[i].data(), groups[i].size()};
     return have;
+}
+
+unsigned nu_regex_captures(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n)
+{
+    return match(re, text, re2::RE2::ANCHOR_BOTH, out, n);
+}
+
+unsigned nu_regex_search(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n)
+{
+    return match(re, text, re2::RE2::UNANCHORED, out, n);
 }
 
 int nu_regex_program_size(const struct nu_regex *re)

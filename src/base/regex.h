@@ -33,6 +33,8 @@ nu_str nu_regex_replace_all(const struct nu_regex *re, nu_str text, nu_str rewri
 /* Captures of a full match: group i (0: all) into out[i], at most n; returns how many groups there are + 1, 0: no match.
  * A group that took no part has ptr == NULL. */
 unsigned nu_regex_captures(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n);
+/* The same for the first part of the text that matches. */
+unsigned nu_regex_search(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n);
 /* RE2's program size (re2.max_program_size.* limits). */
 int nu_regex_program_size(const struct nu_regex *re);
 

@@ -5,11 +5,26 @@
 
 #include "base/alloc.h"
 
-static const uint64_t powers[NU_HIST_DECADES] = {
-    1ull, 10ull, 100ull, 1000ull, 10000ull, 100000ull, 1000000ull, 10000000ull, 100000000ull, 1000000000ull,
-    10000000000ull, 100000000000ull, 1000000000000ull, 10000000000000ull, 100000000000000ull,
-    1000000000000000ull, 10000000000000000ull, 100000000000000000ull, 1000000000000000000ull,
-    10000000000000000000ull};
+static const uint64_t powers[NU_HIST_DECADES] = {1ull,
+                                                 10ull,
+                                                 100ull,
+                                                 1000ull,
+                                                 10000ull,
+                                                 100000ull,
+                                                 1000000ull,
+                                                 10000000ull,
+                                                 100000000ull,
+                                                 1000000000ull,
+                                                 10000000000ull,
+                                                 100000000000ull,
+                                                 1000000000000ull,
+                                                 10000000000000ull,
+                                                 100000000000000ull,
+                                                 1000000000000000ull,
+                                                 10000000000000000ull,
+                                                 100000000000000000ull,
+                                                 1000000000000000000ull,
+                                                 10000000000000000000ull};
 
 static uint64_t load(const _Atomic uint64_t *v)
 {
@@ -92,7 +107,7 @@ void nu_hist_each_bin(const struct nu_hist *h, void (*fn)(double lower, double w
         double width = (double)powers[e] / 10;
         for (unsigned i = 0; d != NULL && i < NU_HIST_BINS_PER_DECADE; i++)
             if (load(&d->bins[i]) > 0)
-                fn((i + 10) * width, width, load(&d->bins[i]), arg);
+                fn((double)(i + 10) / 10 * (double)powers[e], width, load(&d->bins[i]), arg);
     }
 }
 
@@ -114,7 +129,9 @@ uint64_t nu_hist_count(const struct nu_hist *h)
 static void sum_bin(double lower, double width, uint64_t n, void *arg)
 {
     double *sum = arg;
-    *sum += (lower + width / 2) * (double)n;
+    double upper = lower + width;
+    if (upper > 0)
+        *sum += 2 * lower * upper / (lower + upper) * (double)n;
 }
 
 double nu_hist_approx_sum(const struct nu_hist *h)
@@ -124,53 +141,43 @@ double nu_hist_approx_sum(const struct nu_hist *h)
     return sum;
 }
 
-struct below {
+struct upto {
     double bound;
     uint64_t n;
 };
 
-static void below_bin(double lower, double width, uint64_t n, void *arg)
+static void upto_bin(double lower, double width, uint64_t n, void *arg)
 {
-    struct below *b = arg;
-    if (lower + width <= b->bound)
+    struct upto *b = arg;
+    (void)width;
+    if (lower <= b->bound)
         b->n += n;
 }
 
-uint64_t nu_hist_count_below(const struct nu_hist *h, double bound)
+uint64_t nu_hist_count_upto(const struct nu_hist *h, double bound)
 {
-    struct below b = {.bound = bound};
-    nu_hist_each_bin(h, below_bin, &b);
+    struct upto b = {.bound = bound};
+    nu_hist_each_bin(h, upto_bin, &b);
     return b.n;
 }
 
-/* circllhist's hist_approx_quantile: a quantile lies in the first bin whose upper count reaches it, placed linearly. */
 struct quantiles {
     const double *q;
     double *out;
     size_t n, at;
-    double total;
-    double lower_count, upper_count, left, width;
+    double total, seen;
 };
-
-static double place(const struct quantiles *s, double want)
-{
-    if (want == s->lower_count || s->width == 0)
-        return s->left;
-    if (want == s->upper_count)
-        return s->left + s->width;
-    return s->left + (want - s->lower_count) / (s->upper_count - s->lower_count) * s->width;
-}
 
 static void quantile_bin(double lower, double width, uint64_t n, void *arg)
 {
     struct quantiles *s = arg;
-    s->lower_count = s->upper_count;
-    s->upper_count += (double)n;
-    s->left = lower;
-    s->width = width;
-    while (s->at < s->n && s->q[s->at] * s->total <= s->upper_count) {
-        s->out[s->at] = place(s, s->q[s->at] * s->total);
-        s->at++;
+    double before = s->seen;
+    s->seen += (double)n;
+    for (; s->at < s->n; s->at++) {
+        double rank = fmax(ceil(s->q[s->at] * s->total), 1);
+        if (rank > s->seen)
+            return;
+        s->out[s->at] = lower + width * (rank - before) / ((double)n + 1);
     }
 }
 
@@ -178,9 +185,7 @@ void nu_hist_quantiles(const struct nu_hist *h, const double *q, size_t n, doubl
 {
     struct quantiles s = {.q = q, .out = out, .n = n, .total = (double)nu_hist_count(h)};
     for (size_t i = 0; i < n; i++)
-        out[i] = NAN;
+        out[i] = (double)NAN;
     if (s.total > 0)
         nu_hist_each_bin(h, quantile_bin, &s);
-    for (; s.total > 0 && s.at < n; s.at++) /* rounding past the last bin */
-        out[s.at] = s.left + s.width;
 }

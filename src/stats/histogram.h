@@ -12,7 +12,8 @@
 #define NU_HIST_DECADES 20
 #define NU_HIST_BINS_PER_DECADE 90
 
-/* A decade: values [10^e, 10^(e+1)) in 90 bins; the first one also stands for 1..9 in steps of 0.1 as circllhist does. */
+/* A decade: values [10^e, 10^(e+1)) in 90 bins; the first one also stands for 1..9 in steps of 0.1 as circllhist does.
+ */
 struct nu_hist_decade {
     _Atomic uint64_t bins[NU_HIST_BINS_PER_DECADE];
 };
@@ -32,13 +33,15 @@ void nu_hist_subtract(struct nu_hist *to, const struct nu_hist *what);
 void nu_hist_clear(struct nu_hist *h);
 
 uint64_t nu_hist_count(const struct nu_hist *h);
-/* Approximate sum as circllhist's: bin midpoints. */
+/* Approximate sum as circllhist's: each value counts as its bin's harmonic middle. */
 double nu_hist_approx_sum(const struct nu_hist *h);
-/* Values below or in the bin that ends at or under `bound` (approx_count_below as Envoy's bucket counts). */
-uint64_t nu_hist_count_below(const struct nu_hist *h, double bound);
-/* Quantiles q[i] in [0, 1], ascending; NaN when empty. */
+/* Values in bins that begin at or below `bound`, as Envoy counts its "le" buckets: whole numbers up to a whole bound.
+ */
+uint64_t nu_hist_count_upto(const struct nu_hist *h, double bound);
+/* Quantiles q[i] in [0, 1], ascending; NaN when empty. The k-th of n values of a bin lies k/(n+1) of its width up. */
 void nu_hist_quantiles(const struct nu_hist *h, const double *q, size_t n, double *out);
 /* Calls fn for each non-empty bin in order: lower edge, width, count. */
-void nu_hist_each_bin(const struct nu_hist *h, void (*fn)(double lower, double width, uint64_t n, void *arg), void *arg);
+void nu_hist_each_bin(const struct nu_hist *h, void (*fn)(double lower, double width, uint64_t n, void *arg),
+                      void *arg);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "stats/histogram.h"
+#include "stats/stats_priv.h"
 
 struct nu_stats {
     unsigned n_slabs;
@@ -69,6 +70,7 @@ static struct nu_scope *scope_new(struct nu_stats *st, const struct nu_stat_layo
         own[i].value = nu_str_make(at, tags[i].value.len);
         at = mempcpy(at, tags[i].value.ptr, tags[i].value.len);
     }
+    nu_stat_tags_sort(own, n_tags);
     s->tags = own;
     s->n_tags = n_tags;
     return s;
@@ -108,26 +110,24 @@ static void codes_free(struct nu_code_counts *c)
     }
 }
 
-static void *cell_pointer(const struct nu_stat_slab *slab, unsigned index)
-{
-    return (void *)(uintptr_t)atomic_load_explicit(&slab->cells[index], memory_order_acquire);
-}
-
 static void slab_free(const struct nu_stat_layout *layout, struct nu_stat_slab *slab)
 {
     if (slab == NULL)
         return;
     for (unsigned i = 0; i < layout->n; i++) {
-        if (layout->defs[i].kind == NU_STAT_CODES)
-            codes_free(cell_pointer(slab, i));
-        if (layout->defs[i].kind == NU_STAT_HISTOGRAM && cell_pointer(slab, i) != NULL) {
-            nu_hist_clear(cell_pointer(slab, i));
-            nu_free(cell_pointer(slab, i));
+        if (nu_stat_def_kind(&layout->defs[i]) == NU_STAT_CODES)
+            codes_free(nu_stat_cell_pointer(slab, i));
+        if (nu_stat_def_kind(&layout->defs[i]) == NU_STAT_HISTOGRAM && nu_stat_cell_pointer(slab, i) != NULL) {
+            nu_hist_clear(nu_stat_cell_pointer(slab, i));
+            nu_free(nu_stat_cell_pointer(slab, i));
         }
     }
     struct nu_dyn_count *d = atomic_load(&slab->dyn);
     while (d != NULL) {
         struct nu_dyn_count *next = atomic_load(&d->next);
+        if (d->hist != NULL)
+            nu_hist_clear(d->hist);
+        nu_free(d->hist);
         nu_free(d);
         d = next;
     }
@@ -140,6 +140,7 @@ static void scope_destroy(struct nu_scope *s)
     nu_list_remove(&s->node);
     for (unsigned i = 0; i < s->stats->n_slabs; i++)
         slab_free(s->layout, atomic_load(&s->slabs[i]));
+    nu_stat_flushed_free(s);
     nu_free(s);
 }
 
@@ -155,7 +156,7 @@ void nu_stats_free(struct nu_stats **stp)
     struct nu_stats *st = nu_take(stp);
     if (st == NULL)
         return;
-    nu_list_foreach(node, &st->scopes)
+    nu_list_foreach (node, &st->scopes)
         scope_destroy(nu_list_entry(node, struct nu_scope, node));
     nu_map_free(&st->by_prefix);
     nu_free(st);
@@ -184,13 +185,13 @@ static void *cell_object(struct nu_scope *s, unsigned slab, unsigned index, size
 
 void nu_hist_record(struct nu_scope *s, unsigned slab, unsigned index, uint64_t value)
 {
-    NU_ASSERT_SLOW(s->layout->defs[index].kind == NU_STAT_HISTOGRAM);
+    NU_ASSERT_SLOW(nu_stat_def_kind(&s->layout->defs[index]) == NU_STAT_HISTOGRAM);
     nu_hist_add(cell_object(s, slab, index, sizeof(struct nu_hist)), value);
 }
 
 void nu_stat_code(struct nu_scope *s, unsigned slab, unsigned index, unsigned code)
 {
-    NU_ASSERT_SLOW(s->layout->defs[index].kind == NU_STAT_CODES);
+    NU_ASSERT_SLOW(nu_stat_def_kind(&s->layout->defs[index]) == NU_STAT_CODES);
     struct nu_code_counts *c = cell_object(s, slab, index, sizeof(*c));
     for (;;) {
         for (unsigned i = 0; i < NU_ARRAY_LEN(c->e); i++) {
@@ -211,42 +212,52 @@ void nu_stat_code(struct nu_scope *s, unsigned slab, unsigned index, unsigned co
     }
 }
 
-void nu_stat_dyn_add(struct nu_scope *s, unsigned slab_index, nu_str name, uint64_t n)
+/* The dynamic statistic of that name, made when it is new; NULL: there are too many. */
+static struct nu_dyn_count *dyn_get(struct nu_scope *s, unsigned slab_index, nu_str name, bool histogram)
 {
     struct nu_stat_slab *slab = nu_scope_slab(s, slab_index);
     struct nu_dyn_count *d = atomic_load_explicit(&slab->dyn, memory_order_relaxed);
     for (; d != NULL; d = atomic_load_explicit(&d->next, memory_order_relaxed))
-        if (nu_str_eq(d->name, name)) {
-            nu_cell_add(&d->n, n);
-            return;
-        }
+        if ((d->hist != NULL) == histogram && nu_str_eq(d->name, name))
+            return d;
     if (slab->n_dyn >= NU_STATS_MAX_DYNAMIC) {
         atomic_fetch_add_explicit(&s->stats->dropped, 1, memory_order_relaxed);
-        return;
+        return NULL;
     }
     d = nu_zalloc(sizeof(*d) + name.len);
-    memcpy(d + 1, name.ptr, name.len);
+    if (name.len > 0)
+        memcpy(d + 1, name.ptr, name.len);
     d->name = nu_str_make(d + 1, name.len);
-    atomic_init(&d->n, n);
+    d->hist = histogram ? nu_new(struct nu_hist) : NULL;
     atomic_init(&d->next, atomic_load_explicit(&slab->dyn, memory_order_relaxed));
     slab->n_dyn++;
     atomic_store_explicit(&slab->dyn, d, memory_order_release);
+    return d;
+}
+
+void nu_stat_dyn_add(struct nu_scope *s, unsigned slab_index, nu_str name, uint64_t n)
+{
+    struct nu_dyn_count *d = dyn_get(s, slab_index, name, false);
+    if (d != NULL)
+        nu_cell_add(&d->n, n);
+}
+
+void nu_hist_dyn_record(struct nu_scope *s, unsigned slab_index, nu_str name, uint64_t value)
+{
+    struct nu_dyn_count *d = dyn_get(s, slab_index, name, true);
+    if (d != NULL)
+        nu_hist_add(d->hist, value);
 }
 
 /* ---- reading ---- */
 
-static struct nu_stat_slab *slab_of(const struct nu_scope *s, unsigned i)
-{
-    return atomic_load_explicit(&s->slabs[i], memory_order_acquire);
-}
-
 uint64_t nu_stat_read(const struct nu_scope *s, unsigned index, bool *used)
 {
-    bool gauge = s->layout->defs[index].kind == NU_STAT_GAUGE;
+    bool gauge = nu_stat_def_kind(&s->layout->defs[index]) == NU_STAT_GAUGE;
     uint64_t sum = 0;
     bool any = false;
     for (unsigned i = 0; i < s->stats->n_slabs; i++) {
-        const struct nu_stat_slab *slab = slab_of(s, i);
+        const struct nu_stat_slab *slab = nu_scope_slab_of(s, i);
         if (slab == NULL)
             continue;
         uint64_t v = atomic_load_explicit(&slab->cells[index], memory_order_relaxed);
@@ -261,10 +272,16 @@ uint64_t nu_stat_read(const struct nu_scope *s, unsigned index, bool *used)
 void nu_stat_each_code(const struct nu_scope *s, unsigned index, void (*fn)(unsigned code, uint64_t n, void *arg),
                        void *arg)
 {
-    uint64_t counts[1000] = {0};
+    uint64_t counts[1000];
+    bool any = false;
+    for (unsigned i = 0; i < s->stats->n_slabs && !any; i++)
+        any = nu_scope_slab_of(s, i) != NULL && nu_stat_cell_pointer(nu_scope_slab_of(s, i), index) != NULL;
+    if (!any)
+        return;
+    memset(counts, 0, sizeof(counts));
     for (unsigned i = 0; i < s->stats->n_slabs; i++) {
-        const struct nu_stat_slab *slab = slab_of(s, i);
-        const struct nu_code_counts *c = slab != NULL ? cell_pointer(slab, index) : NULL;
+        const struct nu_stat_slab *slab = nu_scope_slab_of(s, i);
+        const struct nu_code_counts *c = slab != NULL ? nu_stat_cell_pointer(slab, index) : NULL;
         for (; c != NULL; c = atomic_load_explicit(&c->next, memory_order_acquire))
             for (unsigned k = 0; k < NU_ARRAY_LEN(c->e); k++) {
                 uint32_t code = atomic_load_explicit(&c->e[k].code, memory_order_relaxed);
@@ -299,12 +316,14 @@ uint64_t nu_stat_read_codes(const struct nu_scope *s, unsigned index, unsigned f
 void nu_stat_each_dyn(const struct nu_scope *s, void (*fn)(nu_str name, uint64_t n, void *arg), void *arg)
 {
     struct nu_map merged = {0};
-    uint64_t sums[NU_STATS_MAX_DYNAMIC];
+    uint64_t sums[NU_STATS_MAX_DYNAMIC]; /* of the first so many; a few threads with different names have more */
     uint32_t n = 0;
     for (unsigned i = 0; i < s->stats->n_slabs; i++) {
-        const struct nu_stat_slab *slab = slab_of(s, i);
+        const struct nu_stat_slab *slab = nu_scope_slab_of(s, i);
         struct nu_dyn_count *d = slab != NULL ? atomic_load_explicit(&slab->dyn, memory_order_acquire) : NULL;
         for (; d != NULL; d = atomic_load_explicit(&d->next, memory_order_acquire)) {
+            if (d->hist != NULL)
+                continue;
             uint64_t *sum = nu_map_get(&merged, d->name);
             if (sum == NULL && n < NU_STATS_MAX_DYNAMIC) {
                 sum = &sums[n++];
@@ -315,7 +334,7 @@ void nu_stat_each_dyn(const struct nu_scope *s, void (*fn)(nu_str name, uint64_t
                 *sum += atomic_load_explicit(&d->n, memory_order_relaxed);
         }
     }
-    nu_map_foreach(slot, &merged)
+    nu_map_foreach (slot, &merged)
         fn(slot->key, *(uint64_t *)slot->value, arg);
     nu_map_free(&merged);
 }
@@ -324,8 +343,8 @@ bool nu_stat_read_hist(const struct nu_scope *s, unsigned index, struct nu_hist 
 {
     bool any = false;
     for (unsigned i = 0; i < s->stats->n_slabs; i++) {
-        const struct nu_stat_slab *slab = slab_of(s, i);
-        const struct nu_hist *h = slab != NULL ? cell_pointer(slab, index) : NULL;
+        const struct nu_stat_slab *slab = nu_scope_slab_of(s, i);
+        const struct nu_hist *h = slab != NULL ? nu_stat_cell_pointer(slab, index) : NULL;
         if (h == NULL)
             continue;
         nu_hist_merge(into, h);
@@ -334,9 +353,19 @@ bool nu_stat_read_hist(const struct nu_scope *s, unsigned index, struct nu_hist 
     return any;
 }
 
+bool nu_stat_has_hist(const struct nu_scope *s, unsigned index)
+{
+    for (unsigned i = 0; i < s->stats->n_slabs; i++) {
+        const struct nu_stat_slab *slab = nu_scope_slab_of(s, i);
+        if (slab != NULL && nu_stat_cell_pointer(slab, index) != NULL)
+            return true;
+    }
+    return false;
+}
+
 void nu_stats_each_scope(struct nu_stats *st, void (*fn)(struct nu_scope *s, void *arg), void *arg)
 {
-    nu_list_foreach(node, &st->scopes)
+    nu_list_foreach (node, &st->scopes)
         fn(nu_list_entry(node, struct nu_scope, node), arg);
 }
 
@@ -345,13 +374,14 @@ static void reset_scope(struct nu_scope *s, void *arg)
 {
     (void)arg;
     for (unsigned i = 0; i < s->stats->n_slabs; i++) {
-        struct nu_stat_slab *slab = slab_of(s, i);
+        struct nu_stat_slab *slab = nu_scope_slab_of(s, i);
         if (slab == NULL)
             continue;
         for (unsigned k = 0; k < s->layout->n; k++) {
-            if (s->layout->defs[k].kind == NU_STAT_COUNTER)
+            if (nu_stat_def_kind(&s->layout->defs[k]) == NU_STAT_COUNTER)
                 atomic_store_explicit(&slab->cells[k], 0, memory_order_relaxed);
-            struct nu_code_counts *c = s->layout->defs[k].kind == NU_STAT_CODES ? cell_pointer(slab, k) : NULL;
+            struct nu_code_counts *c =
+                nu_stat_def_kind(&s->layout->defs[k]) == NU_STAT_CODES ? nu_stat_cell_pointer(slab, k) : NULL;
             for (; c != NULL; c = atomic_load(&c->next))
                 for (unsigned e = 0; e < NU_ARRAY_LEN(c->e); e++)
                     atomic_store_explicit(&c->e[e].n, 0, memory_order_relaxed);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statistics, stored. A scope ("cluster.foo.") has a static layout, declared once in a .def file, and one slab of cells per
- * worker (and one for the main thread), allocated when first written. A slab has one writer, its own thread, which adds
- * with plain stores; the main thread reads all slabs and merges. Names are composed on output (stats/snapshot.h).
+ * Statistics, stored. A scope ("cluster.foo.") has a static layout, declared once in a .def file, and one slab of cells
+ * per worker (and one for the main thread), allocated when first written. A slab has one writer, its own thread, which
+ * adds with plain stores; the main thread reads all slabs and merges. Names are composed on output (stats/snapshot.h).
  *
- * A .def file has lines of COUNTER(field, "doc"), GAUGE(field, "doc"), HISTOGRAM(field, UNIT, "doc"), the same with _AS for a
- * dotted name (COUNTER_AS(field, "a.b", "doc")), CODES(field, "prefix", "doc") for response-code families
- * ("<prefix>200", "<prefix>2xx", "<prefix>completed"). */
+ * A .def file has lines of COUNTER(field, "doc"), GAUGE(field, "doc"), HISTOGRAM(field, UNIT, "doc"), the same with _AS
+ * for a dotted name (COUNTER_AS(field, "a.b", "doc")), CODES(field, "prefix", "doc") for response-code families
+ * ("<prefix>200", "<prefix>2xx", "<prefix>completed"), and HISTOGRAM_SEEN, COUNTER_WITH for what is only shown at times
+ * (stats/rows.h).
+ *
+ * Readers: stats/snapshot.h (sorted, filtered), stats/output.h (text, JSON, Prometheus). */
 #ifndef NU_STATS_STATS_H
 #define NU_STATS_STATS_H
 
@@ -25,11 +28,20 @@ struct nu_hist;
 enum nu_stat_kind { NU_STAT_COUNTER, NU_STAT_GAUGE, NU_STAT_HISTOGRAM, NU_STAT_CODES };
 enum nu_stat_unit { NU_UNIT_NONE, NU_UNIT_MS, NU_UNIT_US, NU_UNIT_BYTES, NU_UNIT_PERCENT };
 
+/* Flag in nu_stat_def.kind: shown only when it was written itself, or, when unit is not 0, when the counter with that
+ * index was. Envoy makes such statistics late. */
+#define NU_STAT_LAZY 0x80u
+
 struct nu_stat_def {
     const char *name;
     const char *doc;
-    uint8_t kind, unit;
+    uint8_t kind, unit; /* kind: enum nu_stat_kind, maybe with NU_STAT_LAZY */
 };
+
+static inline enum nu_stat_kind nu_stat_def_kind(const struct nu_stat_def *d)
+{
+    return (enum nu_stat_kind)(d->kind & ~NU_STAT_LAZY);
+}
 
 struct nu_stat_layout {
     const struct nu_stat_def *defs;
@@ -52,11 +64,20 @@ struct nu_code_counts {
     _Atomic(struct nu_code_counts *) next;
 };
 
-/* A counter whose name is only known at run time. */
+/* A counter or histogram whose name is only known at run time. */
 struct nu_dyn_count {
     _Atomic(struct nu_dyn_count *) next;
     nu_str name;
     _Atomic uint64_t n;
+    struct nu_hist *hist; /* NULL: a counter */
+};
+
+/* A histogram as of the last flush: all values, and those since the flush before. Main thread. */
+struct nu_hist_flushed {
+    struct nu_hist_flushed *next;
+    nu_str name; /* of a dynamic one; ptr == NULL: defs[index] */
+    unsigned index;
+    struct nu_hist *total, *interval;
 };
 
 struct nu_stat_slab {
@@ -70,10 +91,11 @@ struct nu_scope {
     struct nu_list node; /* nu_stats */
     struct nu_stats *stats;
     const struct nu_stat_layout *layout;
-    nu_str prefix;       /* "cluster.foo." */
-    nu_str tag_prefix;   /* the same without tag values: "cluster." */
+    nu_str prefix;     /* "cluster.foo." */
+    nu_str tag_prefix; /* the same without tag values: "cluster." */
     const struct nu_stat_tag *tags;
     unsigned n_tags;
+    struct nu_hist_flushed *flushed;        /* main thread */
     _Atomic(struct nu_stat_slab *) slabs[]; /* one per worker, the main thread's last */
 };
 
@@ -83,7 +105,8 @@ void nu_stats_free(struct nu_stats **st);
 unsigned nu_stats_n_slabs(const struct nu_stats *st);
 
 /* Main thread. The scope with that prefix and layout (the same one when it exists: identity by name), with a reference.
- * Strings are copied. A scope whose last reference goes is forgotten, with its counts. */
+ * Strings are copied; tags are put into the order that Envoy prints them in. A scope whose last reference goes is
+ * forgotten, with its counts. */
 struct nu_scope *nu_scope_get(struct nu_stats *st, const struct nu_stat_layout *layout, nu_str prefix,
                               nu_str tag_prefix, const struct nu_stat_tag *tags, unsigned n_tags);
 struct nu_scope *nu_scope_ref(struct nu_scope *s);
@@ -106,7 +129,7 @@ static inline void nu_cell_add(_Atomic uint64_t *cell, uint64_t n)
 /* Counters. slab: the calling worker's index. */
 static inline void nu_stat_add(struct nu_scope *s, unsigned slab, unsigned index, uint64_t n)
 {
-    NU_ASSERT_SLOW(s->layout->defs[index].kind == NU_STAT_COUNTER);
+    NU_ASSERT_SLOW(nu_stat_def_kind(&s->layout->defs[index]) == NU_STAT_COUNTER);
     nu_cell_add(&nu_scope_slab(s, slab)->cells[index], n);
 }
 static inline void nu_stat_inc(struct nu_scope *s, unsigned slab, unsigned index)
@@ -117,7 +140,7 @@ static inline void nu_stat_inc(struct nu_scope *s, unsigned slab, unsigned index
 /* Gauges: each slab holds its part, the sum counts. */
 static inline void nu_gauge_add(struct nu_scope *s, unsigned slab, unsigned index, uint64_t n)
 {
-    NU_ASSERT_SLOW(s->layout->defs[index].kind == NU_STAT_GAUGE);
+    NU_ASSERT_SLOW(nu_stat_def_kind(&s->layout->defs[index]) == NU_STAT_GAUGE);
     _Atomic uint64_t *cell = &nu_scope_slab(s, slab)->cells[index];
     uint64_t v = atomic_load_explicit(cell, memory_order_relaxed);
     atomic_store_explicit(cell, (v + 2 * n) | 1, memory_order_relaxed);
@@ -129,7 +152,7 @@ static inline void nu_gauge_sub(struct nu_scope *s, unsigned slab, unsigned inde
 /* Sets the slab's part: for gauges that only the main thread writes. */
 static inline void nu_gauge_set(struct nu_scope *s, unsigned slab, unsigned index, uint64_t v)
 {
-    NU_ASSERT_SLOW(s->layout->defs[index].kind == NU_STAT_GAUGE);
+    NU_ASSERT_SLOW(nu_stat_def_kind(&s->layout->defs[index]) == NU_STAT_GAUGE);
     atomic_store_explicit(&nu_scope_slab(s, slab)->cells[index], 2 * v | 1, memory_order_relaxed);
 }
 
@@ -143,6 +166,8 @@ void nu_stat_code(struct nu_scope *s, unsigned slab, unsigned index, unsigned co
  * slab; more are dropped and counted. */
 #define NU_STATS_MAX_DYNAMIC 1024u
 void nu_stat_dyn_add(struct nu_scope *s, unsigned slab, nu_str name, uint64_t n);
+/* The same for a histogram. */
+void nu_hist_dyn_record(struct nu_scope *s, unsigned slab, nu_str name, uint64_t value);
 
 /* ---- reading: main thread ---- */
 
@@ -153,8 +178,12 @@ uint64_t nu_stat_read_codes(const struct nu_scope *s, unsigned index, unsigned f
 /* Calls fn for each code of the family that was seen, merged. */
 void nu_stat_each_code(const struct nu_scope *s, unsigned index, void (*fn)(unsigned code, uint64_t n, void *arg),
                        void *arg);
-/* Calls fn for each dynamic counter, merged by name. */
+/* Calls fn for each dynamic counter, merged by name. (Dynamic histograms: scope->flushed.) */
 void nu_stat_each_dyn(const struct nu_scope *s, void (*fn)(nu_str name, uint64_t n, void *arg), void *arg);
+/* Each flush interval: what histograms have recorded becomes visible to readers, and the next interval begins. */
+void nu_stats_flush(struct nu_stats *st);
+/* A histogram as of the last flush; NULL: nothing recorded until then. */
+const struct nu_hist_flushed *nu_stat_flushed(const struct nu_scope *s, unsigned index);
 /* Adds the slabs' histograms to `into`; false: nothing was ever recorded. */
 bool nu_stat_read_hist(const struct nu_scope *s, unsigned index, struct nu_hist *into);
 /* Calls fn for each scope, in no order. */
