@@ -28,6 +28,11 @@ struct nu_pb_msg *nu_pb_load(struct nu_arena *a, struct nu_diags *d, const struc
 /* The rules alone, for a message that came from the wire; nu_pb_load has done it. */
 void nu_pb_validate(struct nu_arena *a, struct nu_diags *d, struct nu_pb_msg *m);
 
+/* The same for wire bytes (a `.pb` bootstrap): nu_pb_decode (wire.h) with its default options, then the rules. Adds every
+ * error to `d`; NULL: the bytes are malformed. `file` is the name for messages. */
+struct nu_pb_msg *nu_pb_load_wire(struct nu_arena *a, struct nu_diags *d, nu_str file, nu_str bytes,
+                                  const struct nu_pb_type *type);
+
 /* nu_config_parse and nu_pb_load in one: NULL when the text could not be read at all. */
 struct nu_pb_msg *nu_pb_load_text(struct nu_arena *a, struct nu_diags *d, nu_str file, nu_str text,
                                   enum nu_text_format format, const struct nu_pb_type *type);
