@@ -73,6 +73,7 @@ struct nu_route_match {
 void nu_route_lookup(const struct nu_route_table *t, const struct nu_http_headers *h,
                      const struct nu_stream_info *info, const struct nu_runtime *rt, uint64_t random_value,
                      struct nu_route_match *out);
+/* NULL stays NULL. */
 struct nu_route_table *nu_route_table_ref(struct nu_route_table *t);
 void nu_route_table_unref(struct nu_route_table **t);
 /* What a matched route that forwards does to the head of a response which the proxy makes itself; other matches: nothing. */

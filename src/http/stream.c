@@ -6,6 +6,7 @@
 #include "http/hcm_listener_stats.h"
 #include "http/hcm_stats.h"
 #include "http/stream_priv.h"
+#include "net/drain.h"
 #include "worker/runtime.h"
 
 static void count(struct nu_http_stream *s, unsigned index)
@@ -495,7 +496,7 @@ static void response_complete(struct nu_http_stream *s)
 static void decide_close(struct nu_http_stream *s)
 {
     struct hcm_conn *hc = s->hc;
-    if (hc->drain == HCM_OPEN && nu_atomic_u32_get(&s->conf->server->draining) != 0) {
+    if (hc->drain == HCM_OPEN && nu_drain_close(s->conf->server, s->info.conn, s->info.worker)) {
         hcm_drain(hc);
         count(s, NU_HCM_downstream_cx_drain_close);
     }

@@ -40,6 +40,9 @@ struct nu_listener_status {
 };
 void nu_listener_manager_each(struct nu_listener_manager *lm,
                               void (*fn)(const struct nu_listener_status *status, void *arg), void *arg);
+/* What the main thread's own listener (on_main: admin) is bound to; NULL: there is none. Such a listener answers from the
+ * moment it is applied, is in no list and no count, and names no other listener. Borrowed. */
+const struct nu_address *nu_listener_manager_main_address(struct nu_listener_manager *lm);
 
 /* Stops accepting (listener_stopped); connections stay. */
 void nu_listener_manager_stop_listening(struct nu_listener_manager *lm, bool inbound_only);

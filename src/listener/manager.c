@@ -54,11 +54,12 @@ struct nu_listener_manager *nu_listener_manager_new(struct nu_server *s)
     return lm;
 }
 
-static struct nu_listener *find(struct nu_listener_manager *lm, nu_str name)
+/* The listener of the main thread (admin) has a name space of its own: no configuration can touch it. */
+static struct nu_listener *find(struct nu_listener_manager *lm, nu_str name, bool on_main)
 {
     nu_list_foreach(node, &lm->listeners) {
         struct nu_listener *l = nu_list_entry(node, struct nu_listener, node);
-        if (nu_str_eq(l->name, name))
+        if (l->conf->on_main == on_main && nu_str_eq(l->name, name))
             return l;
     }
     return NULL;
@@ -303,8 +304,8 @@ static bool check_addresses(struct nu_listener_manager *lm, const struct change 
                 other = changes[k].conf;
         nu_list_foreach(node, &lm->listeners) {
             const struct nu_listener *l = nu_list_entry(node, struct nu_listener, node);
-            if (!changed(l, changes, n) && !is_named(l->name, remove, n_remove) &&
-                share_address(changes[i].conf, l->conf))
+            bool goes = !l->conf->on_main && is_named(l->name, remove, n_remove);
+            if (!changed(l, changes, n) && !goes && share_address(changes[i].conf, l->conf))
                 other = l->conf;
         }
         if (other != NULL) {
@@ -419,7 +420,6 @@ static struct nu_listener *listener_new(struct nu_listener_manager *lm, nu_str n
         nu_list_init(&lw->accepting);
     }
     nu_list_push_back(&lm->listeners, &l->node);
-    lm_gauge(lm, NU_LM_total_listeners_active, 1);
     return l;
 }
 
@@ -437,7 +437,13 @@ static void commit_new(struct nu_listener_manager *lm, struct change *ch)
     l->conf = ch->conf;
     l->sockets = ch->sockets;
     l->n_sockets = ch->sockets != NULL ? ch->conf->n_addresses : 0;
+    if (ch->conf->on_main) { /* answers before the workers do, and counts nowhere */
+        listen_or_log(l);
+        tell_workers(l);
+        return;
+    }
     lm_count(lm, NU_LM_listener_added);
+    lm_gauge(lm, NU_LM_total_listeners_active, 1);
     if (!lm->started)
         return;
     listen_or_log(l);
@@ -468,7 +474,7 @@ static void commit(struct nu_listener_manager *lm, struct change *ch)
 {
     make_scopes(lm, ch->conf);
     note_bound(ch->conf, ch->sockets);
-    for (unsigned i = 0; i < lm->server->workers->n; i++)
+    for (unsigned i = 0; i < lm->server->workers->n && !ch->conf->on_main; i++)
         lm_count(lm, NU_LM_listener_create_success);
     if (ch->old == NULL)
         commit_new(lm, ch);
@@ -496,7 +502,7 @@ bool nu_listener_manager_apply(struct nu_listener_manager *lm, struct nu_listene
     struct change *changes = nu_calloc(n + 1, sizeof(*changes));
     size_t n_changes = 0;
     for (size_t i = 0; i < n; i++) {
-        struct nu_listener *old = find(lm, confs[i]->name);
+        struct nu_listener *old = find(lm, confs[i]->name, confs[i]->on_main);
         if (old != NULL && old->conf->hash == confs[i]->hash)
             nu_listener_conf_unref(&confs[i]);
         else
@@ -504,7 +510,7 @@ bool nu_listener_manager_apply(struct nu_listener_manager *lm, struct nu_listene
     }
     bool ok = prepare(lm, changes, n_changes, remove, n_remove, d);
     for (size_t i = 0; i < n_remove && ok; i++) { /* first: a socket may go from a removed listener to a new one */
-        struct nu_listener *l = find(lm, remove[i]);
+        struct nu_listener *l = find(lm, remove[i], false);
         if (l != NULL)
             remove_listener(lm, l);
     }
@@ -521,6 +527,8 @@ bool nu_listener_manager_start(struct nu_listener_manager *lm, struct nu_diags *
     nu_list_foreach(node, &lm->listeners) {
         struct nu_listener *l = nu_list_entry(node, struct nu_listener, node);
         struct nu_sb why = {0};
+        if (l->conf->on_main)
+            continue;
         if (start_listening(l, &why)) {
             tell_workers(l);
         } else {
@@ -538,7 +546,7 @@ bool nu_listener_manager_start(struct nu_listener_manager *lm, struct nu_diags *
 struct nu_filter_chain *nu_listener_manager_chain(struct nu_listener_manager *lm, nu_str listener, uint64_t rest_hash,
                                                   uint64_t chain_hash)
 {
-    const struct nu_listener *l = find(lm, listener);
+    const struct nu_listener *l = find(lm, listener, false);
     if (l == NULL || l->conf->rest_hash != rest_hash)
         return NULL;
     for (size_t i = 0; i < l->conf->n_chains; i++)
@@ -561,6 +569,16 @@ void nu_listener_manager_each(struct nu_listener_manager *lm,
         if (!l->conf->on_main)
             fn(&status, arg);
     }
+}
+
+const struct nu_address *nu_listener_manager_main_address(struct nu_listener_manager *lm)
+{
+    nu_list_foreach(node, &lm->listeners) {
+        const struct nu_listener *l = nu_list_entry(node, struct nu_listener, node);
+        if (l->conf->on_main)
+            return l->conf->bound != NULL ? l->conf->bound[0] : NULL;
+    }
+    return NULL;
 }
 
 uint64_t nu_listener_manager_n_connections(const struct nu_listener_manager *lm)

@@ -171,7 +171,8 @@ const struct nu_virtual_cluster *nu_virtual_cluster_find(const struct nu_virtual
 
 struct nu_route_table *nu_route_table_ref(struct nu_route_table *t)
 {
-    nu_ref_take(&t->refs);
+    if (t != NULL) /* the admin interface has none */
+        nu_ref_take(&t->refs);
     return t;
 }
 
