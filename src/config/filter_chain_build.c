@@ -78,7 +78,7 @@ static struct nu_filter_chain *build_chain(const struct nu_factory *outer, const
     uint64_t hash = nu_pb_hash(msg);
     struct nu_listener_manager *lm = outer->server->listeners;
     struct nu_filter_chain *old = lm != NULL ? nu_listener_manager_chain(lm, l->name, l->rest_hash, hash) : NULL;
-    if (old != NULL)
+    if (old != NULL && !outer->recheck)
         return nu_filter_chain_ref(old);
     struct nu_filter_chain *c = nu_filter_chain_new();
     struct nu_factory f = *outer;
@@ -89,6 +89,10 @@ static struct nu_filter_chain *build_chain(const struct nu_factory *outer, const
     c->drain.inbound = l->inbound;
     bool ok = build_transport(&f, c, msg);
     ok = build_filters(&f, c, msg) && ok;
+    if (ok && old != NULL) {
+        nu_filter_chain_unref(&c);
+        return nu_filter_chain_ref(old);
+    }
     if (!ok)
         nu_filter_chain_unref(&c);
     return c;

@@ -16,6 +16,7 @@
 
 struct google_protobuf_Any;
 struct nu_factory;
+struct nu_map;
 struct nu_pb_type;
 
 struct nu_extension {
@@ -51,6 +52,8 @@ struct nu_factory {
     nu_str stat_address;      /* the listener being built, as in its statistics ("127.0.0.1_10000"); empty: none */
     /* Whether the configuration being built has a cluster of that name; NULL: nobody can tell, do not ask. */
     bool (*has_cluster)(const struct nu_factory *f, nu_str name);
+    const struct nu_map *clusters; /* for has_cluster: the names */
+    bool recheck; /* clusters go away: filter chains that stay as they are must be checked against the rest, too */
 };
 
 #endif
