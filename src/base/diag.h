@@ -40,6 +40,8 @@ struct nu_diags {
     size_t n, cap;
     size_t n_errors;     /* ERROR and UNSUPPORTED */
     size_t n_suppressed; /* over NU_DIAGS_MAX: counted, not kept */
+    bool allow_unknown;  /* fields that nobody knows are warnings (--allow-unknown-static-fields) */
+    size_t n_unknown;    /* how many of those there were */
 };
 
 #define NU_DIAGS_MAX 1000u

@@ -10,7 +10,7 @@
 #include "base/sb.h"
 #include "base/str.h"
 
-enum nu_mode { NU_MODE_SERVE, NU_MODE_VALIDATE, NU_MODE_INIT_ONLY };
+enum nu_mode { NU_RUN_SERVE, NU_RUN_VALIDATE, NU_RUN_INIT_ONLY };
 
 #define NU_MAX_STATS_TAGS 64u
 
