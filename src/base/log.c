@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log_format.h"
 
 _Atomic unsigned char nu_log_levels[NU_LOG_N_MODULES] = {
 #define X(name) NU_LOG_INFO,
@@ -30,6 +31,7 @@ static const char *const level_names[] = {"trace", "debug",    "info", "warning"
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = STDERR_FILENO;
 static char *log_path;
+static const char *format = "[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v"; /* Envoy's default */
 
 const char *nu_log_level_name(enum nu_log_level level)
 {
@@ -69,32 +71,46 @@ bool nu_log_set(nu_str module, enum nu_log_level level)
     return false;
 }
 
-/* "[2026-01-31 12:00:00.123][4711][info][main] " */
-static int prefix(char *dst, size_t cap, enum nu_log_module module, enum nu_log_level level)
+const char *nu_log_set_format(const char *pattern)
 {
-    struct timespec ts;
-    struct tm tm;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    gmtime_r(&ts.tv_sec, &tm);
-    return snprintf(dst, cap, "[%04d-%02d-%02d %02d:%02d:%02d.%03ld][%ld][%s][%s] ", tm.tm_year + 1900,
-                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000,
-                    syscall(SYS_gettid), level_names[level], module_names[module]);
+    const char *why = nu_log_format_check(pattern);
+    if (why == NULL)
+        format = pattern;
+    return why;
 }
 
-void nu_log_write(enum nu_log_module module, enum nu_log_level level, const char *fmt, ...)
+const char *nu_log_format(void)
 {
-    char line[4096];
+    return format;
+}
+
+/* Built as ../src/base/x.c; shown as src/base/x.c. */
+static const char *shown_file(const char *file)
+{
+    while (strncmp(file, "../", 3) == 0)
+        file += 3;
+    return file;
+}
+
+void nu_log_write(enum nu_log_module module, enum nu_log_level level, const char *file, int line, const char *fmt, ...)
+{
+    char text[4096], out[5120];
+    struct nu_log_record r = {.thread = syscall(SYS_gettid),
+                              .level = level_names[level],
+                              .module = module_names[module],
+                              .file = shown_file(file),
+                              .line = line,
+                              .text = text};
     va_list ap;
-    int head = prefix(line, sizeof(line), module, level);
-    size_t n = head > 0 ? (size_t)head : 0;
+    clock_gettime(CLOCK_REALTIME, &r.when);
     va_start(ap, fmt);
-    int body = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (body > 0)
-        n = nu_min(n + (size_t)body, sizeof(line) - 2);
-    line[n++] = '\n';
+    r.text_len = n > 0 ? nu_min((size_t)n, sizeof(text) - 1) : 0;
+    size_t len = nu_log_format_line(format, &r, out, sizeof(out) - 1);
+    out[len++] = '\n';
     pthread_mutex_lock(&lock);
-    ssize_t written = write(log_fd, line, n); /* nothing sensible can be done when the log itself fails */
+    ssize_t written = write(log_fd, out, len); /* nothing sensible can be done when the log itself fails */
     (void)written;
     pthread_mutex_unlock(&lock);
 }

@@ -63,11 +63,11 @@ static inline bool nu_log_on(enum nu_log_module module, enum nu_log_level level)
 #define nu_log(module, level, ...)                                                                 \
     do {                                                                                           \
         if (nu_log_on(NU_LOG_MODULE_##module, (level)))                                            \
-            nu_log_write(NU_LOG_MODULE_##module, (level), __VA_ARGS__);                            \
+            nu_log_write(NU_LOG_MODULE_##module, (level), __FILE__, __LINE__, __VA_ARGS__);                            \
     } while (0)
 
-void nu_log_write(enum nu_log_module module, enum nu_log_level level, const char *fmt, ...)
-    NU_PRINTF(3, 4);
+void nu_log_write(enum nu_log_module module, enum nu_log_level level, const char *file, int line, const char *fmt, ...)
+    NU_PRINTF(5, 6);
 
 /* All modules, or one by name; false: no such module. */
 void nu_log_set_all(enum nu_log_level level);
@@ -76,6 +76,11 @@ bool nu_log_set(nu_str module, enum nu_log_level level);
 bool nu_log_parse_level(nu_str text, enum nu_log_level *out);
 const char *nu_log_level_name(enum nu_log_level level);
 const char *nu_log_module_name(enum nu_log_module module);
+
+/* The form of lines: spdlog's pattern language (base/log_format.h). NULL: taken (the text must stay); else why not. Before
+ * threads are made. */
+const char *nu_log_set_format(const char *pattern);
+const char *nu_log_format(void);
 
 /* Where lines go: stderr at first. A path is opened for append; 0 or a negative error. */
 NU_NODISCARD int nu_log_open(const char *path);

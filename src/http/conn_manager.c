@@ -314,12 +314,24 @@ static void on_low(struct nu_net_filter *f)
         hc->session->ops->on_low(hc->session);
 }
 
+static void on_drain(struct nu_net_filter *f)
+{
+    struct hcm_conn *hc = of_filter(f);
+    if (hc->closed)
+        return;
+    if (hc->n_streams == 0 && f->conn->in.len == 0)
+        close_when_written(hc, true);
+    else
+        hcm_drain(hc);
+}
+
 static const struct nu_net_filter_ops filter_ops = {
     .on_new_connection = on_new_connection,
     .on_data = on_data,
     .on_event = on_event,
     .on_high = on_high,
     .on_low = on_low,
+    .on_drain = on_drain,
 };
 
 void nu_hcm_attach(const struct nu_net_filter_conf *base, struct nu_conn *c)

@@ -49,6 +49,8 @@ void nu_listener_manager_stop_listening(struct nu_listener_manager *lm, bool inb
 /* POST /drain_listeners: at once, or graceful: connections are asked to end for drain_time first. The process's drain
  * state (nu_server.draining) is set by the caller. */
 void nu_listener_manager_drain(struct nu_listener_manager *lm, bool graceful, bool inbound_only);
+/* Whether connections of removed listeners or replaced filter chains are left. */
+bool nu_listener_manager_is_draining(const struct nu_listener_manager *lm);
 /* Downstream connections of all workers that count for the global limit. */
 uint64_t nu_listener_manager_n_connections(const struct nu_listener_manager *lm);
 /* Limit of downstream connections of the process; the runtime key overload.global_downstream_max_connections comes

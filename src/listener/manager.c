@@ -11,12 +11,17 @@
 #include "listener/listener_stats.h"
 #include "listener/listener_worker_stats.h"
 
+/* How often a drain looks whether its connections are gone. */
+#define DRAIN_CHECK_MS 200
+
 /* Chains that drain: their connections are closed when the drain time is over. */
 struct drain {
     struct nu_list node;
     struct nu_timer timer;
     struct nu_listener *listener;
     bool whole;                   /* the listener ends with it */
+    uint64_t deadline_ms;
+    unsigned checks;
     struct nu_filter_chain **chains; /* references */
     size_t n;
 };
@@ -211,9 +216,37 @@ static void drain_done(void *arg)
     free_drain(d);
 }
 
+/* The time until the drain is looked at again. */
+static nu_ms drain_check(const struct drain *d, uint64_t now_ms)
+{
+    uint64_t left = d->deadline_ms > now_ms ? d->deadline_ms - now_ms : 0;
+    return NU_MS((int64_t)nu_min(left, (uint64_t)DRAIN_CHECK_MS));
+}
+
+/* Whether no connection is left that drains. */
+static bool all_gone(const struct drain *d)
+{
+    if (d->whole) {
+        uint32_t n = 0;
+        for (unsigned i = 0; i <= d->listener->lm->server->workers->n; i++)
+            n += nu_atomic_u32_get(&d->listener->workers[i].n_active);
+        return n == 0 && d->checks > 1; /* accepting has stopped on each worker by then */
+    }
+    for (size_t i = 0; i < d->n; i++)
+        if (atomic_load_explicit(&d->chains[i]->refs.n, memory_order_acquire) > 1)
+            return false;
+    return true;
+}
+
 static void on_drain_time(struct nu_timer *t)
 {
     struct drain *d = nu_container_of(t, struct drain, timer);
+    struct nu_loop *loop = nu_workers_main(d->listener->lm->server->workers)->loop;
+    d->checks++;
+    if (nu_loop_now_ms(loop) < d->deadline_ms && !all_gone(d)) {
+        nu_timer_arm(loop, t, drain_check(d, nu_loop_now_ms(loop)));
+        return;
+    }
     each_worker(d->listener, d->listener->conf, close_step, drain_done, d);
 }
 
@@ -253,8 +286,9 @@ static void begin_drain(struct nu_listener *l, const struct nu_listener_conf *ol
     }
     if (!d->whole)
         lm_gauge(l->lm, NU_LM_total_filter_chains_draining, (int64_t)d->n);
+    d->deadline_ms = nu_loop_now_ms(loop) + l->lm->server->drain_time_ms;
     nu_timer_init(&d->timer, on_drain_time);
-    nu_timer_arm(loop, &d->timer, NU_MS((int64_t)l->lm->server->drain_time_ms));
+    nu_timer_arm(loop, &d->timer, drain_check(d, nu_loop_now_ms(loop)));
 }
 
 /* ---- preparing a batch ---- */
@@ -579,6 +613,11 @@ const struct nu_address *nu_listener_manager_main_address(struct nu_listener_man
             return l->conf->bound != NULL ? l->conf->bound[0] : NULL;
     }
     return NULL;
+}
+
+bool nu_listener_manager_is_draining(const struct nu_listener_manager *lm)
+{
+    return !nu_list_empty(&lm->drains);
 }
 
 uint64_t nu_listener_manager_n_connections(const struct nu_listener_manager *lm)

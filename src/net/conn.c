@@ -353,6 +353,16 @@ void nu_conn_close(struct nu_conn *c, enum nu_close_type type)
     nu_conn_close_why(c, type, NU_STR_NONE);
 }
 
+void nu_conn_drain_all(struct nu_worker *w)
+{
+    nu_list_foreach(node, &w->conns) {
+        struct nu_conn *c = nu_list_entry(node, struct nu_conn, node);
+        for (struct nu_net_filter *f = c->filters_head; f != NULL && !c->upstream && nu_conn_is_open(c); f = f->next)
+            if (f->ops->on_drain != NULL)
+                f->ops->on_drain(f);
+    }
+}
+
 void nu_conn_close_all(struct nu_worker *w)
 {
     struct nu_list *n;

@@ -183,6 +183,8 @@ static inline bool nu_conn_was_reset(const struct nu_conn *c)
     return c->reset;
 }
 
+/* Asks the filters of every accepted connection of a worker to end in order; on its loop. */
+void nu_conn_drain_all(struct nu_worker *w);
 /* Closes every connection of a worker (NU_CLOSE_NOW); on its loop, at the end of the process. */
 void nu_conn_close_all(struct nu_worker *w);
 /* Makes the arena of an accepted socket: its first chunk has just the room that a connection needs. */

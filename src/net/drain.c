@@ -12,7 +12,7 @@ void nu_drain_begin(struct nu_drain *d, uint64_t now_ms)
 /* Envoy's DrainManagerImpl::drainClose: P(close) = time elapsed / drain time. */
 static bool chance(const struct nu_server *s, uint64_t started_ms, struct nu_worker *w)
 {
-    if (s->drain_time_ms == 0 || s->drain_strategy_immediate)
+    if (s->drain_time_ms == 0 || nu_atomic_u32_get(&s->drain_strategy_immediate) != 0)
         return true;
     uint64_t now = nu_loop_now_ms(w->loop);
     uint64_t elapsed = now > started_ms ? now - started_ms : 0;

@@ -35,6 +35,8 @@ struct nu_net_filter_ops {
     /* The write buffer passed its high watermark / fell to the low one. */
     void (*on_high)(struct nu_net_filter *f);
     void (*on_low)(struct nu_net_filter *f);
+    /* The process ends soon (nu_conn_drain_all): close when nothing is under way, else as soon as it is done. */
+    void (*on_drain)(struct nu_net_filter *f);
     /* The connection's memory is about to go; end of the turn. */
     void (*on_free)(struct nu_net_filter *f);
 };

@@ -32,7 +32,7 @@ struct nu_server {
     struct nu_atomic_u32 draining;       /* 0 no, 1 listeners drain (DrainManager::drainClose) */
     struct nu_atomic_u32 healthcheck_failed; /* /healthcheck/fail */
     uint64_t drain_started_ms, drain_time_ms; /* --drain-time-s; main loop's clock */
-    bool drain_strategy_immediate;
+    struct nu_atomic_u32 drain_strategy_immediate;
     nu_str local_address;                /* of the machine's own interface: what XFF says for a loopback peer */
     uint64_t start_wall_ns;
 };

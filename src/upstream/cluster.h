@@ -105,6 +105,7 @@ struct nu_cluster {
     uint64_t updated_wall_ns; /* when it was added or last changed. Main thread */
     struct nu_post destroy;
     bool added_via_api, removed, warm;
+    bool hidden; /* no longer configured; connections that drain may still name it. Main thread */
     void *lb_locals[];        /* [worker, main last]: balancer state of each worker (upstream/lb.c) */
 };
 

@@ -28,6 +28,7 @@ struct nu_cluster_manager {
     struct nu_scope *scope; /* cluster_manager. */
     struct waiter *waiters;
     uint32_t n_warming;
+    uint32_t n_hidden;
 };
 
 static void count(struct nu_cluster_manager *cm, unsigned stat)
@@ -201,6 +202,10 @@ static bool same_message(const struct nu_cluster *c, const struct nu_cluster_bui
 static void apply_one(struct nu_cluster_manager *cm, struct nu_cluster_build *b)
 {
     struct nu_cluster *c = nu_cluster_table_find(&cm->table, b->name);
+    if (c != NULL && c->hidden) {
+        c->hidden = false;
+        cm->n_hidden--;
+    }
     if (c == NULL) {
         add(cm, b);
     } else if (!same_message(c, b)) {
@@ -244,6 +249,11 @@ static void remove_one(struct nu_cluster_manager *cm, nu_str name)
     count(cm, NU_CM_cluster_removed);
 }
 
+static void count_active(struct nu_cluster_manager *cm)
+{
+    gauge(cm, NU_CM_active_clusters, cm->table.n - cm->n_hidden);
+}
+
 void nu_cluster_manager_apply(struct nu_cluster_manager *cm, struct nu_cluster_build **builds, size_t n,
                               const nu_str *remove, size_t n_remove)
 {
@@ -253,9 +263,33 @@ void nu_cluster_manager_apply(struct nu_cluster_manager *cm, struct nu_cluster_b
         apply_one(cm, nu_take(&builds[i]));
     for (size_t i = 0; i < n_remove; i++)
         remove_one(cm, remove[i]);
-    gauge(cm, NU_CM_active_clusters, cm->table.n);
+    count_active(cm);
     cm->n_warming--;
     tell_warm(cm);
+}
+
+void nu_cluster_manager_hide(struct nu_cluster_manager *cm, const nu_str *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct nu_cluster *c = nu_cluster_table_find(&cm->table, names[i]);
+        if (c == NULL || c->hidden)
+            continue;
+        c->hidden = true;
+        cm->n_hidden++;
+    }
+    count_active(cm);
+}
+
+void nu_cluster_manager_remove_hidden(struct nu_cluster_manager *cm)
+{
+    for (uint32_t i = 0; i < nu_cluster_table_slots(&cm->table) && cm->n_hidden > 0; i++) {
+        struct nu_cluster *c = nu_cluster_table_at(&cm->table, i);
+        if (c == NULL || !c->hidden)
+            continue;
+        cm->n_hidden--;
+        remove_one(cm, c->name);
+    }
+    count_active(cm);
 }
 
 /* ---- reading ---- */
@@ -272,7 +306,7 @@ void nu_cluster_manager_each(struct nu_cluster_manager *cm, void (*fn)(struct nu
     size_t n = 0;
     for (uint32_t i = 0; i < nu_cluster_table_slots(&cm->table); i++) {
         struct nu_cluster *c = nu_cluster_table_at(&cm->table, i);
-        if (c != NULL)
+        if (c != NULL && !c->hidden)
             all[n++] = c;
     }
     qsort(all, n, sizeof(all[0]), by_name);

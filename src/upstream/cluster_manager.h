@@ -28,6 +28,10 @@ nu_str nu_cluster_build_name(const struct nu_cluster_build *b);
  * the builds. */
 void nu_cluster_manager_apply(struct nu_cluster_manager *cm, struct nu_cluster_build **builds, size_t n,
                               const nu_str *remove, size_t n_remove);
+/* Takes names out of what `each` shows and the gauges count, while routes of connections that drain still find them. */
+void nu_cluster_manager_hide(struct nu_cluster_manager *cm, const nu_str *names, size_t n);
+/* Removes what is hidden. */
+void nu_cluster_manager_remove_hidden(struct nu_cluster_manager *cm);
 /* Calls done(arg) on the main thread when every cluster had its first resolution (or failed it). */
 void nu_cluster_manager_when_warm(struct nu_cluster_manager *cm, void (*done)(void *arg), void *arg);
 /* Main thread: calls fn for each cluster, sorted by name. */

@@ -381,6 +381,12 @@ static void unknown_field(struct loader *l, struct nu_pb_msg *m, const struct nu
     const char *type = nu_pb_names + m->type->name;
     if (absent != NULL && member->value->kind == NU_TREE_NULL)
         return;
+    if (absent == NULL && l->diags->allow_unknown) {
+        l->diags->n_unknown++;
+        nu_pb_report(l->diags, NU_DIAG_WARNING, m, NULL, member->key_pos, "unknown field \"%.*s\" in %s",
+                     NU_STR_ARG(member->key), type);
+        return;
+    }
     m->incomplete = true;
     if (absent != NULL && absent->refused) {
         nu_pb_report(l->diags, NU_DIAG_ERROR, m, NULL, member->key_pos, "field \"%.*s\" of %s is no longer allowed",
