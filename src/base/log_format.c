@@ -56,7 +56,9 @@ static void add_time(struct out *o, const struct tm *tm, char flag)
         add(o, buf, n > 0 ? (size_t)n : 0);
         return;
     }
-    add(o, buf, strftime(buf, sizeof(buf), format, tm));
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"") /* one of time_flags */
+        size_t n = strftime(buf, sizeof(buf), format, tm);
+    _Pragma("GCC diagnostic pop") add(o, buf, n);
 }
 
 static void add_escaped(struct out *o, const struct nu_log_record *r, bool json)

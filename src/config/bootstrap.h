@@ -4,6 +4,7 @@
 #ifndef NU_CONFIG_BOOTSTRAP_H
 #define NU_CONFIG_BOOTSTRAP_H
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "codec/tree.h"
 #include "net/dns.h"

@@ -24,7 +24,7 @@ static void note_message(struct nu_cluster_build *b, const struct envoy_config_c
     struct nu_sb bytes = {0};
     nu_pb_encode(&bytes, msg);
     b->message = nu_alloc(bytes.len + 1);
-    memcpy(b->message, bytes.ptr, bytes.len);
+    memcpy(b->message, nu_sb_str(&bytes).ptr, bytes.len);
     b->message_len = bytes.len;
     nu_sb_free(&bytes);
 }

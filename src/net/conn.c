@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "net/conn_priv.h"
+#include "net/filter.h"
 #include "net/listener_filter.h"
 #include "stats/stats.h"
 

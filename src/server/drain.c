@@ -74,6 +74,7 @@ void nu_process_on_term(struct nu_process *p)
     begin_draining(p);
     nu_listener_manager_stop_listening(p->server.listeners, false);
     nu_workers_each(p->server.workers, drain_step, NULL, NULL);
+    nu_timer_init(&p->end_timer, on_end_timer);
     p->end_deadline_ms = nu_loop_now_ms(main_loop(p)) + p->options.drain_on_sigterm_s * 1000;
     nu_timer_arm(main_loop(p), &p->end_timer, END_CHECK);
 }

@@ -201,7 +201,7 @@ static void process_init(struct nu_process *p, const struct nu_options *o)
     struct nu_server *s = &p->server;
     nu_arena_init(&p->conf_arena, NULL);
     s->workers = nu_workers_new(serve ? o->concurrency : 1);
-    s->stats = nu_stats_new(s->workers->n + 1);
+    s->stats = nu_stats_new(s->workers->n + 2);
     s->workers->stats = s->stats;
     s->runtime = nu_runtime_new(s->workers);
     s->log_writer =
@@ -231,9 +231,11 @@ static void close_all(struct nu_workers *all)
 /* Turns of loops whose threads have ended: what was posted or deferred to them. */
 static void settle(struct nu_workers *all)
 {
-    for (unsigned turn = 0; turn < 3; turn++)
+    for (unsigned turn = 0; turn < 3; turn++) {
         for (unsigned i = 0; i <= all->n; i++)
             nu_loop_turn(all->workers[i].loop, NU_MS(0));
+        nu_workers_end_grace(all);
+    }
 }
 
 static void process_free(struct nu_process *p)

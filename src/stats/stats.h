@@ -99,7 +99,7 @@ struct nu_scope {
     _Atomic(struct nu_stat_slab *) slabs[]; /* one per worker, the main thread's last */
 };
 
-/* The store: n_slabs == workers + 1. */
+/* The store. n_slabs == workers + 2: one each, the main thread (index workers), the writer thread of log files. */
 struct nu_stats *nu_stats_new(unsigned n_slabs);
 void nu_stats_free(struct nu_stats **st);
 unsigned nu_stats_n_slabs(const struct nu_stats *st);

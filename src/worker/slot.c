@@ -61,6 +61,17 @@ void nu_workers_after_grace(struct nu_workers *all, void (*fn)(void *arg), void 
     }
 }
 
+void nu_workers_end_grace(struct nu_workers *all)
+{
+    struct nu_list *node;
+    while ((node = nu_list_pop_front(&all->grace)) != NULL) {
+        struct retired *r = nu_list_entry(node, struct retired, node);
+        r->fn(r->arg);
+        nu_free(r);
+    }
+    nu_timer_cancel(nu_workers_main(all)->loop, &all->grace_timer);
+}
+
 void nu_slot_publish(struct nu_workers *all, struct nu_slot *s, void *next, void (*drop)(void *old))
 {
     void *old = atomic_exchange_explicit(&s->current, next, memory_order_acq_rel);

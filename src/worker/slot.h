@@ -28,4 +28,7 @@ void nu_slot_publish(struct nu_workers *all, struct nu_slot *s, void *next, void
 /* Main thread: calls fn(arg) on the main thread once every loop has passed the end of its current turn. */
 void nu_workers_after_grace(struct nu_workers *all, void (*fn)(void *arg), void *arg);
 
+/* After nu_workers_stop: no loop reads any more, all that waits is called now. */
+void nu_workers_end_grace(struct nu_workers *all);
+
 #endif
