@@ -154,6 +154,7 @@ static void refuse_unmatched(struct nu_listener_worker *lw, struct nu_listener_c
         si->worker = lw->w;
         si->arena = &acc->arena;
         si->conn = acc->info;
+        si->metadata = acc->info->metadata;
         si->start_ns = nu_loop_now_ns(lw->w->loop);
         si->start_wall_ns = nu_loop_wall_ns(lw->w->loop);
         si->response_code_details = NU_STR("filter_chain_not_found");
@@ -199,12 +200,17 @@ static void end_pending(struct pending *p)
     nu_loop_defer(p->lw->w->loop, &p->free_task, free_pending);
 }
 
-static void refuse_pending(struct pending *p, unsigned stat)
+static void close_pending_socket(struct pending *p)
 {
     leave_filters(p);
-    count(p->lw, p->conf, stat);
     drop_accepting(&p->base);
     end_pending(p);
+}
+
+static void refuse_pending(struct pending *p, unsigned stat)
+{
+    count(p->lw, p->conf, stat);
+    close_pending_socket(p);
 }
 
 static void pass_pending(struct pending *p)
@@ -224,6 +230,9 @@ static void run_filters(struct pending *p)
             p->base.state = NULL;
             continue;
         case NU_LF_WAIT:
+            return;
+        case NU_LF_REFUSE:
+            close_pending_socket(p);
             return;
         case NU_LF_CLOSE:
             refuse_pending(p, NU_LISTENER_downstream_listener_filter_error);
@@ -250,9 +259,7 @@ static void on_filters_timeout(struct nu_timer *t)
         pass_pending(p);
         return;
     }
-    leave_filters(p);
-    drop_accepting(&p->base);
-    end_pending(p);
+    close_pending_socket(p);
 }
 
 static void enter_filters(struct nu_listener_worker *lw, struct nu_listener_conf *conf, struct nu_accepting *acc)
@@ -500,10 +507,7 @@ static bool named(const struct nu_filter_chain *chain, struct nu_filter_chain *c
 static void close_pending(struct nu_listener_worker *lw)
 {
     nu_list_foreach(node, &lw->accepting) {
-        struct pending *p = nu_list_entry(node, struct pending, node);
-        leave_filters(p);
-        drop_accepting(&p->base);
-        end_pending(p);
+        close_pending_socket(nu_list_entry(node, struct pending, node));
     }
 }
 

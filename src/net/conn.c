@@ -215,6 +215,7 @@ struct nu_stream_info *nu_conn_stream_info(struct nu_conn *c)
     si->worker = c->worker;
     si->arena = &c->arena;
     si->conn = c->info;
+    si->metadata = c->info->metadata; /* what listener filters found */
     si->id = c->info->id;
     si->start_ns = nu_loop_now_ns(c->worker->loop);
     si->start_wall_ns = nu_loop_wall_ns(c->worker->loop);

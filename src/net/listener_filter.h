@@ -11,7 +11,8 @@
 enum nu_lf_status {
     NU_LF_CONTINUE, /* done with this connection */
     NU_LF_WAIT,     /* call again when more bytes are there */
-    NU_LF_CLOSE,    /* the bytes are wrong: close the socket (downstream_listener_filter_error) */
+    NU_LF_REFUSE,   /* the filter does not want this connection, and has counted why: close the socket */
+    NU_LF_CLOSE,    /* reading failed: close the socket (downstream_listener_filter_error) */
     NU_LF_REMOTE_CLOSE, /* the peer closed first (downstream_listener_filter_remote_close) */
 };
 
