@@ -29,6 +29,17 @@ static const char *nearest_type(nu_str name)
     return found;
 }
 
+bool nu_pb_check_type_url(struct nu_diags *d, struct google_protobuf_Any *any, const char *field, nu_str url,
+                          struct nu_pos pos)
+{
+    if (nu_str_find(url, '/') >= 1)
+        return true;
+    any->pb.incomplete = true;
+    nu_pb_report(d, NU_DIAG_ERROR, any, field, pos,
+                 "must be a type URL such as \"type.googleapis.com/envoy.extensions.filters.http.router.v3.Router\"");
+    return false;
+}
+
 const struct nu_pb_type *nu_pb_any_type(struct nu_diags *d, struct google_protobuf_Any *any, nu_str url,
                                         struct nu_pos pos)
 {
@@ -104,6 +115,23 @@ static void hold_typed_struct(struct loader *l, struct google_protobuf_Any *any,
     }
 }
 
+void nu_pb_resolve_typed_struct(struct loader *l, struct google_protobuf_Any *any, const struct nu_pb_msg *typed_struct)
+{
+    const struct nu_pb_field *url = nu_pb_find_field(typed_struct->type, NU_STR("type_url"));
+    const struct nu_pb_field *value = nu_pb_find_field(typed_struct->type, NU_STR("value"));
+    const struct google_protobuf_Struct *content;
+    struct nu_tree_member members[2] = {{.key = NU_STR("type_url")}, {.key = NU_STR("value")}};
+    struct nu_tree t = {.kind = NU_TREE_MAP, .doc = nu_pb_doc(any), .u.map = {.members = members}};
+    struct nu_tree text = {.kind = NU_TREE_STRING, .doc = t.doc};
+    memcpy(&text.u.text, (const char *)typed_struct + url->offset, sizeof(text.u.text));
+    memcpy(&content, (const char *)typed_struct + value->offset, sizeof(content));
+    members[t.u.map.n++].value = &text;
+    if (content != NULL)
+        members[t.u.map.n++].value = nu_pb_struct_tree(l->arena, t.doc, content);
+    any->msg = NULL;
+    hold_typed_struct(l, any, &t);
+}
+
 void nu_pb_load_any(struct loader *l, struct google_protobuf_Any *any, const struct nu_tree *t)
 {
     const struct nu_tree *at_type = nu_tree_get(t, NU_STR("@type"));
@@ -115,12 +143,9 @@ void nu_pb_load_any(struct loader *l, struct google_protobuf_Any *any, const str
                      "\"@type\" is missing: it says which extension this configures (\"type.googleapis.com/...\")");
         return;
     }
-    if (at_type->kind != NU_TREE_STRING || nu_str_find(at_type->u.text, '/') < 1) {
-        any->pb.incomplete = true;
-        nu_pb_report(l->diags, NU_DIAG_ERROR, any, "@type", at_type->pos,
-                     "must be a type URL such as \"type.googleapis.com/envoy.extensions.filters.http.router.v3.Router\"");
+    if (!nu_pb_check_type_url(l->diags, any, "@type", at_type->kind == NU_TREE_STRING ? at_type->u.text : NU_STR(""),
+                              at_type->pos))
         return;
-    }
     any->type_url = at_type->u.text;
     const struct nu_pb_type *type = nu_pb_any_type(l->diags, any, any->type_url, at_type->pos);
     if (type == NULL)

@@ -107,7 +107,7 @@ enum nu_pb_rule_flag {
     NU_PB_RULE_SKIP = 4096,
 };
 
-/* One set of rules of the API. lo and hi are numbers, or nanoseconds for a Duration. A maximum of 0 means none. */
+/* One set of rules of the API. lo and hi are numbers, or seconds for a Duration. A maximum of 0 means none. */
 struct nu_pb_rule {
     double lo, hi;
     uint32_t flags;
@@ -122,6 +122,7 @@ struct nu_pb_rule {
 /* A field that Envoy has and api/ lacks. */
 struct nu_pb_absent_field {
     uint32_t name;
+    uint32_t number;
     bool refused; /* Envoy refuses it as well */
 };
 

@@ -2,6 +2,7 @@
 #include "codec/pb/hash.h"
 
 #include "base/map.h"
+#include "codec/pb/scalar.h"
 #include "google/protobuf/any.nu.h"
 
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -48,29 +49,6 @@ static uint64_t hash_value(const struct nu_pb_field *f, const char *p)
     return 0;
 }
 
-static size_t value_size(const struct nu_pb_field *f)
-{
-    switch ((enum nu_pb_kind)f->kind) {
-    case NU_PB_BOOL:
-        return sizeof(bool);
-    case NU_PB_INT32:
-    case NU_PB_UINT32:
-    case NU_PB_FLOAT:
-    case NU_PB_ENUM:
-        return 4;
-    case NU_PB_INT64:
-    case NU_PB_UINT64:
-    case NU_PB_DOUBLE:
-        return 8;
-    case NU_PB_STRING:
-    case NU_PB_BYTES:
-        return sizeof(nu_str);
-    case NU_PB_MESSAGE:
-        return sizeof(void *);
-    }
-    return 0;
-}
-
 static uint64_t hash_repeated(const struct nu_pb_field *f, const char *msg)
 {
     size_t n;
@@ -79,7 +57,7 @@ static uint64_t hash_repeated(const struct nu_pb_field *f, const char *msg)
     memcpy(&items, msg + f->offset, sizeof(items));
     uint64_t h = n;
     for (size_t i = 0; i < n; i++)
-        h = mix(h, hash_value(f, items + i * value_size(f)));
+        h = mix(h, hash_value(f, items + i * nu_pb_scalar_size(f->kind)));
     return h;
 }
 

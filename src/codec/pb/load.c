@@ -35,11 +35,14 @@ static const char *field_label(const struct place *at, char *buf, size_t size)
     return buf;
 }
 
-static void fail_expected(struct loader *l, const struct place *at, const struct nu_tree *t, const char *what)
+void nu_pb_fail_expected(struct loader *l, const struct place *at, const struct nu_tree *t, const char *what)
 {
     char name[160];
     at->msg->incomplete = true;
-    if (t->kind == NU_TREE_STRING || t->kind == NU_TREE_NUMBER)
+    if (t == NULL)
+        nu_pb_report(l->diags, NU_DIAG_ERROR, at->msg, field_label(at, name, sizeof(name)), (struct nu_pos){0}, "must be %s",
+                     what);
+    else if (t->kind == NU_TREE_STRING || t->kind == NU_TREE_NUMBER)
         nu_pb_report(l->diags, NU_DIAG_ERROR, at->msg, field_label(at, name, sizeof(name)), t->pos,
                      "must be %s, not \"%.*s\"%s", what, (int)nu_min(t->u.text.len, (size_t)80), t->u.text.ptr,
                      nu_tree_has_curly_quote(t->u.text) ? "; straight quotes are \" and '" : "");
@@ -58,7 +61,7 @@ static bool read_scalar(struct loader *l, const struct place *at, const struct n
     const struct nu_pb_field *f = nu_pb_field_at(at->msg->type, at->field);
     const char *expected = nu_pb_scalar_read(l->arena, t, f->kind, enum_of(f), to);
     if (expected != NULL)
-        fail_expected(l, at, t, expected);
+        nu_pb_fail_expected(l, at, t, expected);
     return expected == NULL;
 }
 
@@ -122,9 +125,8 @@ static void load_value(struct loader *l, struct google_protobuf_Value *v, const 
     }
 }
 
-/* Envoy refuses negative durations wherever it uses one, and those that do not fit 64 bits of nanoseconds. */
-static void check_duration(struct loader *l, const struct place *at, const struct google_protobuf_Duration *d,
-                           struct nu_pos pos)
+void nu_pb_check_duration(struct loader *l, const struct place *at, const struct google_protobuf_Duration *d,
+                          struct nu_pos pos)
 {
     char name[160];
     const char *problem = NULL;
@@ -144,10 +146,10 @@ static struct nu_pb_msg *load_duration(struct loader *l, const struct nu_tree *t
         (struct google_protobuf_Duration *)(void *)new_child(l, t, &google_protobuf_Duration_type, at);
     if (t->kind != NU_TREE_STRING || !nu_pb_parse_duration(t->u.text, &d->seconds, &d->nanos)) {
         if (at != NULL)
-            fail_expected(l, at, t, "a duration such as \"1.5s\" (seconds, at most nine decimals)");
+            nu_pb_fail_expected(l, at, t, "a duration such as \"1.5s\" (seconds, at most nine decimals)");
         return NULL;
     }
-    check_duration(l, at, d, t->pos);
+    nu_pb_check_duration(l, at, d, t->pos);
     return &d->pb;
 }
 
@@ -176,7 +178,7 @@ static struct nu_pb_msg *load_special(struct loader *l, const struct nu_tree *t,
         return m;
     }
     if (at != NULL)
-        fail_expected(l, at, t, type->well_known == NU_PB_LIST_VALUE ? "a list" : "a map");
+        nu_pb_fail_expected(l, at, t, type->well_known == NU_PB_LIST_VALUE ? "a list" : "a map");
     return NULL;
 }
 
@@ -190,7 +192,7 @@ struct nu_pb_msg *nu_pb_load_message(struct loader *l, const struct nu_tree *t, 
         return load_special(l, t, type, at);
     if (t->kind != NU_TREE_MAP) {
         if (at != NULL)
-            fail_expected(l, at, t, "a map");
+            nu_pb_fail_expected(l, at, t, "a map");
         else
             nu_diag_add(l->diags, NU_DIAG_ERROR, t->doc->file, t->pos, NU_STR(""), "a configuration is a map, not %s",
                         nu_tree_kind_name(t->kind));
@@ -199,7 +201,7 @@ struct nu_pb_msg *nu_pb_load_message(struct loader *l, const struct nu_tree *t, 
     struct nu_pb_msg *m = new_child(l, t, type, at);
     nu_pb_load_members(l, m, t);
     if (type->well_known == NU_PB_DURATION)
-        check_duration(l, at, (const struct google_protobuf_Duration *)(const void *)m, t->pos);
+        nu_pb_check_duration(l, at, (const struct google_protobuf_Duration *)(const void *)m, t->pos);
     return m;
 }
 
@@ -253,7 +255,7 @@ static void load_map(struct loader *l, struct place *at, const struct nu_tree *t
     const struct nu_pb_type *entry = nu_pb_field_type(f);
     const struct nu_pb_field *key = nu_pb_field_at(entry, 0), *value = nu_pb_field_at(entry, 1);
     if (t->kind != NU_TREE_MAP) {
-        fail_expected(l, at, t, "a map");
+        nu_pb_fail_expected(l, at, t, "a map");
         return;
     }
     size_t n = t->u.map.n;
@@ -276,7 +278,7 @@ static void load_map(struct loader *l, struct place *at, const struct nu_tree *t
         }
         const char *expected = nu_pb_scalar_read(l->arena, member->value, value->kind, enum_of(value), to + value->offset);
         if (expected != NULL)
-            fail_expected(l, at, member->value, expected);
+            nu_pb_fail_expected(l, at, member->value, expected);
     }
 }
 
@@ -298,6 +300,14 @@ static bool claim_oneof(struct loader *l, const struct place *at, const struct n
     return true;
 }
 
+void nu_pb_warn_of_field(struct nu_diags *d, const struct nu_pb_msg *m, const struct nu_pb_field *f, struct nu_pos pos)
+{
+    if ((f->flags & NU_PB_DEPRECATED) != 0)
+        nu_pb_report(d, NU_DIAG_WARNING, m, nu_pb_names + f->name, pos, "is deprecated");
+    if ((f->flags & NU_PB_WIP) != 0)
+        nu_pb_report(d, NU_DIAG_WARNING, m, nu_pb_names + f->name, pos, "is work in progress in the API and may change");
+}
+
 static void load_field(struct loader *l, struct place *at, const struct nu_tree_member *member)
 {
     const struct nu_pb_field *f = nu_pb_field_at(at->msg->type, at->field);
@@ -308,8 +318,7 @@ static void load_field(struct loader *l, struct place *at, const struct nu_tree_
         return;
     if ((f->flags & NU_PB_IN_ONEOF) != 0 && !claim_oneof(l, at, f, member->key_pos))
         return;
-    if ((f->flags & NU_PB_DEPRECATED) != 0)
-        nu_pb_report(l->diags, NU_DIAG_WARNING, at->msg, nu_pb_names + f->name, member->key_pos, "is deprecated");
+    nu_pb_warn_of_field(l->diags, at->msg, f, member->key_pos);
     switch (f->label) {
     case NU_PB_REPEATED:
         load_list(l, at, t, base);
@@ -375,6 +384,14 @@ static const struct nu_pb_absent_field *find_absent(const struct nu_pb_type *typ
     return NULL;
 }
 
+void nu_pb_report_absent(struct nu_diags *d, const struct nu_pb_msg *m, const struct nu_pb_type *type,
+                         const struct nu_pb_absent_field *absent, struct nu_pos pos)
+{
+    nu_pb_report(d, absent->refused ? NU_DIAG_ERROR : NU_DIAG_UNSUPPORTED, m, NULL, pos, "field \"%s\" of %s is %s",
+                 nu_pb_names + absent->name, nu_pb_names + type->name,
+                 absent->refused ? "no longer allowed" : "not supported yet");
+}
+
 static void unknown_field(struct loader *l, struct nu_pb_msg *m, const struct nu_tree_member *member)
 {
     const struct nu_pb_absent_field *absent = find_absent(m->type, member->key);
@@ -388,12 +405,8 @@ static void unknown_field(struct loader *l, struct nu_pb_msg *m, const struct nu
         return;
     }
     m->incomplete = true;
-    if (absent != NULL && absent->refused) {
-        nu_pb_report(l->diags, NU_DIAG_ERROR, m, NULL, member->key_pos, "field \"%.*s\" of %s is no longer allowed",
-                     NU_STR_ARG(member->key), type);
-    } else if (absent != NULL) {
-        nu_pb_report(l->diags, NU_DIAG_UNSUPPORTED, m, NULL, member->key_pos, "field \"%s\" of %s is not supported yet",
-                     nu_pb_names + absent->name, type);
+    if (absent != NULL) {
+        nu_pb_report_absent(l->diags, m, m->type, absent, member->key_pos);
     } else if (nu_tree_has_curly_quote(member->key)) {
         nu_pb_report(l->diags, NU_DIAG_ERROR, m, NULL, member->key_pos,
                      "the key %.*s is in typographic quotes (from a copied article?); straight quotes are \" and '",

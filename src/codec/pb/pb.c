@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/sb.h"
-#include "codec/tree.h"
+#include "codec/pb/load_priv.h"
 
 /* Paths deeper than this are cut at the front; the loader refuses deeper messages long before. */
 enum { MAX_DEPTH = 256 };
@@ -64,10 +64,16 @@ static const struct nu_tree *tree_of(const struct nu_pb_msg *m)
     return m != NULL ? m->tree : NULL;
 }
 
-nu_str nu_pb_file(const void *msg)
+const struct nu_tree_doc *nu_pb_doc(const void *msg)
 {
     const struct nu_tree *t = tree_of((const struct nu_pb_msg *)msg);
-    return t != NULL && t->doc != NULL ? t->doc->file : NU_STR("");
+    return t != NULL ? t->doc : NULL;
+}
+
+nu_str nu_pb_file(const void *msg)
+{
+    const struct nu_tree_doc *doc = nu_pb_doc(msg);
+    return doc != NULL ? doc->file : NU_STR("");
 }
 
 struct nu_pos nu_pb_pos(const void *msg)

@@ -15,7 +15,8 @@ struct nu_tree; /* codec/tree.h */
 struct nu_pb_msg {
     const struct nu_pb_type *type;
     const struct nu_pb_msg *parent; /* NULL: the root */
-    const struct nu_tree *tree;     /* what it was read from; NULL: decoded from the wire or made by code */
+    const struct nu_tree *tree;     /* what it was read from; NULL: made by code or from the wire, where only the root
+                                     * has one, without content, that names the source */
     uint16_t parent_field;          /* index in the parent's fields */
     bool incomplete;                /* a field could not be read: what is unset here may have been meant */
     uint32_t parent_index;          /* repeated field, map: which element */

@@ -24,7 +24,8 @@ struct nu_pb_print_options {
  * end. `options` may be NULL: all zero. */
 void nu_pb_print_json(struct nu_sb *out, const void *msg, const struct nu_pb_print_options *options);
 
-/* The same as YAML in block style, which nu_yaml_read and Envoy read back to an equal message. Texts that YAML would take
+/* The same as YAML in block style, which nu_yaml_read and Envoy read back to an equal message (but for numbers in a Struct
+ * that are no 32-bit integers: Envoy's YAML has no way to say those). Texts that YAML would take
  * for something else are quoted. Ends with a line break, even for an empty message ("{}"). */
 void nu_pb_print_yaml(struct nu_sb *out, const void *msg, const struct nu_pb_print_options *options);
 

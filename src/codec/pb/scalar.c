@@ -27,6 +27,14 @@ size_t nu_pb_scalar_size(enum nu_pb_kind kind)
     return 0;
 }
 
+bool nu_pb_is_default(enum nu_pb_kind kind, const void *at)
+{
+    static const char zero[sizeof(nu_str)];
+    if (kind == NU_PB_STRING || kind == NU_PB_BYTES)
+        return ((const nu_str *)at)->len == 0;
+    return memcmp(at, zero, nu_pb_scalar_size(kind)) == 0;
+}
+
 /* RFC 3629: no surrogates, no overlong forms. */
 bool nu_pb_is_utf8(nu_str s)
 {

@@ -3,11 +3,13 @@
  * The API's validation rules (protoc-gen-validate's semantics), checked over a whole message. Rules are rows of
  * nu_pb_rules; nothing here knows a message by name. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/regex.h"
 #include "base/sb.h"
 #include "codec/pb/load_priv.h"
+#include "codec/pb/scalar.h"
 
 struct checker {
     struct nu_diags *diags;
@@ -127,17 +129,23 @@ static void check_text(struct checker *c, const struct subject *s, const struct 
 
 /* ---- numbers ---- */
 
+/* `scale` is how many of v's unit make one of the rule's. */
 static void check_bounds(struct checker *c, const struct subject *s, const struct nu_pb_rule *r, double v,
                          const char *unit, double scale)
 {
-    if ((r->flags & NU_PB_RULE_GT) != 0 && !(v > r->lo))
-        fail(c, s, "must be greater than %g%s", r->lo / scale, unit);
-    if ((r->flags & NU_PB_RULE_GTE) != 0 && !(v >= r->lo))
-        fail(c, s, "must be at least %g%s", r->lo / scale, unit);
-    if ((r->flags & NU_PB_RULE_LT) != 0 && !(v < r->hi))
-        fail(c, s, "must be less than %g%s", r->hi / scale, unit);
-    if ((r->flags & NU_PB_RULE_LTE) != 0 && !(v <= r->hi))
-        fail(c, s, "must be at most %g%s", r->hi / scale, unit);
+    double lo = r->lo * scale, hi = r->hi * scale;
+    if (scale > 1) {
+        lo = round(lo);
+        hi = round(hi);
+    }
+    if ((r->flags & NU_PB_RULE_GT) != 0 && !(v > lo))
+        fail(c, s, "must be greater than %g%s", r->lo, unit);
+    if ((r->flags & NU_PB_RULE_GTE) != 0 && !(v >= lo))
+        fail(c, s, "must be at least %g%s", r->lo, unit);
+    if ((r->flags & NU_PB_RULE_LT) != 0 && !(v < hi))
+        fail(c, s, "must be less than %g%s", r->hi, unit);
+    if ((r->flags & NU_PB_RULE_LTE) != 0 && !(v <= hi))
+        fail(c, s, "must be at most %g%s", r->hi, unit);
 }
 
 static void check_number(struct checker *c, const struct subject *s, const struct nu_pb_rule *r, double v)
@@ -237,28 +245,9 @@ static size_t count_at(const struct nu_pb_msg *m, const struct nu_pb_field *f)
     return n;
 }
 
-static size_t element_size(const struct nu_pb_field *f)
-{
-    switch (f->kind) {
-    case NU_PB_MESSAGE:
-        return sizeof(void *);
-    case NU_PB_STRING:
-    case NU_PB_BYTES:
-        return sizeof(nu_str);
-    case NU_PB_BOOL:
-        return sizeof(bool);
-    case NU_PB_INT64:
-    case NU_PB_UINT64:
-    case NU_PB_DOUBLE:
-        return 8;
-    default:
-        return 4;
-    }
-}
-
 static void check_unique(struct checker *c, const struct subject *s, const char *array, size_t n)
 {
-    size_t size = element_size(s->field);
+    size_t size = nu_pb_scalar_size(s->field->kind);
     for (size_t i = 1; i < n; i++)
         for (size_t k = 0; k < i; k++) {
             bool same = s->field->kind == NU_PB_STRING
@@ -274,7 +263,7 @@ static void check_unique(struct checker *c, const struct subject *s, const char 
 static void check_repeated(struct checker *c, const struct nu_pb_msg *m, const struct nu_pb_field *f)
 {
     const struct nu_pb_rule *r = &nu_pb_rules[f->rule];
-    size_t n = count_at(m, f), size = element_size(f);
+    size_t n = count_at(m, f), size = nu_pb_scalar_size(f->kind);
     const char *array = *(const char *const *)field_at(m, f);
     struct subject all = {.msg = m, .field = f, .label = nu_pb_names + f->name};
     if (f->rule != 0 && n < r->min_items && !m->incomplete)
