@@ -34,7 +34,8 @@ static void print_double(struct printer *p, double v, bool narrow)
     snprintf(text, sizeof(text), "%.*g", narrow ? 6 : 15, v);
     if (narrow ? strtof(text, NULL) < (float)v || strtof(text, NULL) > (float)v : strtod(text, NULL) < v || strtod(text, NULL) > v)
         snprintf(text, sizeof(text), "%.*g", narrow ? 9 : 17, v);
-    nu_pb_out_raw(&p->out, nu_str_from(text));
+    bool minus_zero = v == 0 && text[0] == '-'; /* "-0" is an integer to some readers, and positive */
+    nu_pb_out_raw(&p->out, minus_zero ? NU_STR("-0.0") : nu_str_from(text));
 }
 
 static void print_integer(struct printer *p, enum nu_pb_kind kind, const void *at)

@@ -147,6 +147,19 @@ static void add_quoted(struct nu_pb_out *o, nu_str text)
     nu_sb_char(o->sb, '"');
 }
 
+/* Digits and dots that are no number: a duration ("0.25s") or an address ("127.0.0.1"). */
+static bool is_odd_number(nu_str text)
+{
+    size_t dots = 0;
+    bool seconds = nu_str_ends(text, NU_STR("s"));
+    for (size_t i = 0; i < text.len - seconds; i++) {
+        dots += text.ptr[i] == '.';
+        if ((text.ptr[i] < '0' || text.ptr[i] > '9') && (text.ptr[i] != '.' || i == 0))
+            return false;
+    }
+    return text.len > 1 && (seconds ? dots < 2 : dots == 3);
+}
+
 /* Whether YAML (1.1 and 1.2) reads this text back as the same string without quotes. What is not sure is not. */
 static bool is_plain(nu_str text)
 {
@@ -154,6 +167,8 @@ static bool is_plain(nu_str text)
     for (size_t i = 0; i < NU_ARRAY_LEN(words); i++)
         if (nu_str_eq_nocase(text, nu_str_from(words[i])))
             return false;
+    if (is_odd_number(text))
+        return true;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '/';
