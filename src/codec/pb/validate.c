@@ -95,24 +95,29 @@ static void check_pattern(struct checker *c, const struct subject *s, uint32_t p
     nu_regex_free(re);
 }
 
-static void check_lengths(struct checker *c, const struct subject *s, const struct nu_pb_rule *r, nu_str value)
+static void check_lengths(struct checker *c, const struct subject *s, const struct nu_pb_rule *r, enum nu_pb_kind kind,
+                          nu_str value)
 {
-    size_t n = code_points(value);
-    if (n < r->min_len)
-        fail(c, s, r->min_len == 1 ? "must not be empty" : "must have at least %u characters", r->min_len);
+    size_t n = kind == NU_PB_BYTES ? value.len : code_points(value);
+    const char *unit = kind == NU_PB_BYTES ? "bytes" : "characters";
+    if (n < r->min_len && r->min_len == 1)
+        fail(c, s, "must not be empty");
+    else if (n < r->min_len)
+        fail(c, s, "must have at least %u %s", r->min_len, unit);
     if (r->max_len > 0 && n > r->max_len)
-        fail(c, s, "must have at most %u characters, not %zu", r->max_len, n);
+        fail(c, s, "must have at most %u %s, not %zu", r->max_len, unit, n);
     if (value.len < r->min_bytes)
         fail(c, s, "must have at least %u bytes", r->min_bytes);
     if (r->max_bytes > 0 && value.len > r->max_bytes)
         fail(c, s, "must have at most %u bytes, not %zu", r->max_bytes, value.len);
 }
 
-static void check_text(struct checker *c, const struct subject *s, const struct nu_pb_rule *r, nu_str value)
+static void check_text(struct checker *c, const struct subject *s, const struct nu_pb_rule *r, enum nu_pb_kind kind,
+                       nu_str value)
 {
     if (value.len == 0 && (r->flags & NU_PB_RULE_IGNORE_EMPTY) != 0)
         return;
-    check_lengths(c, s, r, value);
+    check_lengths(c, s, r, kind, value);
     if ((r->flags & (NU_PB_RULE_HEADER_NAME | NU_PB_RULE_HEADER_VALUE)) != 0 && !header_text_ok(value, r->flags))
         fail(c, s, "is no valid HTTP header %s", (r->flags & NU_PB_RULE_HEADER_NAME) != 0 ? "name" : "value");
     if (r->n_in > 0 && !listed(r->in, r->n_in, value))
@@ -196,7 +201,7 @@ static void check_scalar(struct checker *c, const struct subject *s, enum nu_pb_
     switch (kind) {
     case NU_PB_STRING:
     case NU_PB_BYTES:
-        check_text(c, s, r, *(const nu_str *)at);
+        check_text(c, s, r, kind, *(const nu_str *)at);
         return;
     case NU_PB_BOOL:
         if ((r->flags & NU_PB_RULE_TRUE) != 0 && !*(const bool *)at)
