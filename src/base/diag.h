@@ -42,6 +42,8 @@ struct nu_diags {
     size_t n_suppressed; /* over NU_DIAGS_MAX: counted, not kept */
     bool allow_unknown;  /* fields that nobody knows are warnings (--allow-unknown-static-fields) */
     size_t n_unknown;    /* how many of those there were */
+    bool building;       /* the text was read: errors against what could not be read completely are left out from here on,
+                          * since what is missing there may only be what could not be read */
 };
 
 #define NU_DIAGS_MAX 1000u

@@ -4,6 +4,8 @@
 #include <re2/re2.h>
 
 #include <cstring>
+#include <memory>
+#include <regex>
 #include <string>
 
 extern "C" {
@@ -13,6 +15,7 @@ extern "C" {
 struct nu_regex {
     explicit nu_regex(nu_str p, const re2::RE2::Options &o) : re(re2::StringPiece(p.ptr, p.len), o) {}
     re2::RE2 re;
+    std::unique_ptr<std::regex> ecma; // in place of re
 };
 
 static re2::StringPiece piece(nu_str s)
@@ -40,6 +43,21 @@ struct nu_regex *nu_regex_new(nu_str pattern, char *error, size_t cap)
     give_error(re->re.error(), error, cap);
     delete re;
     return nullptr;
+}
+
+struct nu_regex *nu_regex_new_ecma(nu_str pattern, char *error, size_t cap)
+{
+    struct nu_regex *re = nu_regex_new(pattern, error, cap);
+    if (re != nullptr)
+        return re;
+    try {
+        auto ecma = std::make_unique<std::regex>(pattern.ptr, pattern.len, std::regex::optimize);
+        re = new nu_regex(nu_str{"", 0}, re2::RE2::Options(re2::RE2::Quiet));
+        re->ecma = std::move(ecma);
+    } catch (const std::regex_error &e) {
+        give_error(e.what(), error, cap);
+    }
+    return re;
 }
 
 void nu_regex_free(struct nu_regex *re)
@@ -94,8 +112,21 @@ unsigned nu_regex_captures(const struct nu_regex *re, nu_str text, nu_str *out, 
     return match(re, text, re2::RE2::ANCHOR_BOTH, out, n);
 }
 
+// std::regex recurses once a character: names of statistics are short.
+static unsigned search_ecma(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n)
+{
+    std::cmatch m;
+    if (text.ptr == nullptr || text.len > 4096 || !std::regex_search(text.ptr, text.ptr + text.len, m, *re->ecma))
+        return 0;
+    for (unsigned i = 0; i < n && i < m.size(); i++)
+        out[i] = m[i].matched ? nu_str{m[i].first, static_cast<size_t>(m[i].length())} : nu_str{nullptr, 0};
+    return static_cast<unsigned>(m.size());
+}
+
 unsigned nu_regex_search(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n)
 {
+    if (re->ecma != nullptr)
+        return search_ecma(re, text, out, n);
     return match(re, text, re2::RE2::UNANCHORED, out, n);
 }
 

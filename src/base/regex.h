@@ -20,6 +20,9 @@ struct nu_regex;
 
 /* Compiles; NULL: refused, with RE2's reason in error (NUL-terminated, at most cap bytes). Free with nu_regex_free. */
 struct nu_regex *nu_regex_new(nu_str pattern, char *error, size_t cap);
+/* The same for what Envoy gives to std::regex (stats_tags): RE2 where it takes the pattern, else ECMAScript with lookahead.
+ * Only nu_regex_search may be used with it. */
+struct nu_regex *nu_regex_new_ecma(nu_str pattern, char *error, size_t cap);
 void nu_regex_free(struct nu_regex *re);
 
 /* The whole text / some part of it matches. */

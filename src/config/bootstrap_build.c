@@ -40,7 +40,7 @@ static void drop_regex(void *re)
 static struct nu_regex *build_regex(struct nu_factory *f, const void *owner, const char *field, nu_str pattern)
 {
     char why[256];
-    struct nu_regex *re = nu_regex_new(pattern, why, sizeof(why));
+    struct nu_regex *re = nu_regex_new_ecma(pattern, why, sizeof(why));
     if (re == NULL)
         nu_pb_error(f->diags, owner, field, "invalid regex: %s", why);
     else

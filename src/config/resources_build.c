@@ -82,6 +82,7 @@ bool nu_resources_build(struct nu_factory *outer, const bootstrap_msg *msg, stru
 {
     size_t errors = outer->diags->n_errors;
     struct nu_factory f = *outer;
+    f.diags->building = true;
     *out = (struct nu_resources){0};
     if (msg->static_resources == NULL)
         return true;

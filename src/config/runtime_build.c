@@ -2,6 +2,7 @@
  *
  * layered_runtime: layers of keys from their messages. A static layer is a Struct; nested keys are joined with dots. */
 #include <math.h>
+#include <unistd.h>
 
 #include "codec/pb/pb.h"
 #include "codec/pb/print.h"
@@ -99,6 +100,9 @@ static void build_layer(struct walk *w, const layer_msg *m, nu_str cluster)
             nu_runtime_add_admin(w->rt, m->name);
         break;
     case envoy_config_bootstrap_v3_RuntimeLayer_disk_layer_case:
+        if (access(nu_arena_cstr(w->f->arena, m->disk_layer->symlink_root), F_OK) != 0)
+            nu_pb_error(w->f->diags, m->disk_layer, "symlink_root", "there is no '%.*s': it cannot be watched",
+                        NU_STR_ARG(m->disk_layer->symlink_root));
         if (w->rt != NULL)
             nu_runtime_add_disk(w->rt, m->name, m->disk_layer->symlink_root, m->disk_layer->subdirectory,
                                 m->disk_layer->append_service_cluster, cluster);

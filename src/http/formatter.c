@@ -268,6 +268,10 @@ const struct nu_formatter *nu_formatter_build(struct nu_factory *f,
     const struct nu_formatter *made;
     nu_str text = msg->text_format;
     bool omit = msg->omit_empty_values;
+    if (msg->n_formatters > 0) {
+        nu_pb_unsupported(f->diags, msg, "formatters", "formatter extensions are not supported yet");
+        return NULL;
+    }
     if (msg->json_format != NULL) {
         made = nu_formatter_json(f->arena, msg->json_format, omit, &err);
     } else {

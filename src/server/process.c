@@ -533,7 +533,8 @@ int nu_process_run(const struct nu_options *o)
     struct nu_process *p = nu_new(struct nu_process);
     if (o->enable_core_dump)
         prctl(PR_SET_DUMPABLE, 1);
-    nu_log(main, NU_LOG_INFO, "nuncio " NU_VERSION ", as Envoy " NU_ENVOY_VERSION ", %u worker(s)", o->concurrency);
+    if (o->mode == NU_RUN_SERVE)
+        nu_log(main, NU_LOG_INFO, "nuncio " NU_VERSION ", as Envoy " NU_ENVOY_VERSION ", %u worker(s)", o->concurrency);
     process_init(p, o);
     int code = load(p);
     if (code < 0) {
@@ -545,7 +546,8 @@ int nu_process_run(const struct nu_options *o)
     }
     p->ending = true;
     process_free(p);
-    nu_log(main, NU_LOG_INFO, "exiting");
+    if (o->mode == NU_RUN_SERVE)
+        nu_log(main, NU_LOG_INFO, "exiting");
     nu_free(p);
     return code;
 }

@@ -36,7 +36,7 @@ void nu_report_json(const struct nu_diags *d, nu_str config, struct nu_sb *out)
 {
     nu_sb_lit(out, "{\"config\": ");
     nu_sb_json_str(out, config);
-    nu_sb_printf(out, ", \"ok\": %s, \"findings\": [", nu_diags_failed(d) ? "false" : "true");
+    nu_sb_printf(out, ", \"ok\": %s, \"diagnostics\": [", nu_diags_failed(d) ? "false" : "true");
     for (size_t i = 0; i < d->n; i++) {
         const struct nu_diag *x = &d->items[i];
         nu_sb_printf(out, "%s\n {\"kind\": \"%s\", \"file\": ", i > 0 ? "," : "", kinds[x->kind]);

@@ -133,9 +133,20 @@ void nu_pb_report(struct nu_diags *d, enum nu_diag_kind kind, const void *msg, c
     va_end(ap);
 }
 
+/* Whether a message, or one that it stands in closely, was not read completely. */
+static bool is_doubtful(const struct nu_pb_msg *m)
+{
+    for (unsigned up = 0; m != NULL && up < 3; m = m->parent, up++)
+        if (m->incomplete)
+            return true;
+    return false;
+}
+
 void nu_pb_error(struct nu_diags *d, const void *msg, const char *field, const char *fmt, ...)
 {
     va_list ap;
+    if (d->building && d->n_errors > 0 && is_doubtful(msg))
+        return;
     va_start(ap, fmt);
     report(d, NU_DIAG_ERROR, (const struct nu_pb_msg *)msg, field, fmt, ap);
     va_end(ap);

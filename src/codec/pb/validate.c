@@ -219,7 +219,7 @@ static void check_duration(struct checker *c, const struct subject *s, const str
                            const struct nu_pb_msg *m)
 {
     const struct google_protobuf_Duration *d = (const struct google_protobuf_Duration *)(const void *)m;
-    check_bounds(c, s, r, (double)d->seconds * 1e9 + d->nanos, "s", 1e9);
+    check_bounds(c, s, r, (double)d->seconds + d->nanos / 1e9, "s", 1);
 }
 
 static void check_submessage(struct checker *c, const struct subject *s, uint16_t rule, const struct nu_pb_msg *m)
