@@ -179,7 +179,11 @@ bool nu_http_stream_responded(const struct nu_http_stream *s);
 void nu_http_stream_pause_request(struct nu_http_stream *s);
 void nu_http_stream_resume_request(struct nu_http_stream *s);
 
-/* Bytes that may be buffered for this stream; raising only (a filter such as buffer may ask for more). */
+/* Flow control of the response, for a filter that holds its data back: who produces it stops / goes on. Counted. */
+void nu_http_stream_pause_response(struct nu_http_stream *s);
+void nu_http_stream_resume_response(struct nu_http_stream *s);
+
+/* Bytes that may be buffered for this stream in each direction; 0: no limit. */
 uint64_t nu_http_stream_buffer_limit(const struct nu_http_stream *s);
 void nu_http_stream_set_buffer_limit(struct nu_http_stream *s, uint64_t bytes);
 

@@ -5,6 +5,7 @@
  * to head; both are the same code. What leaves the encode direction goes to the codec (http/stream.c); the decode
  * direction ends in the terminal filter. */
 #include "base/assert.h"
+#include "http/hcm_stats.h"
 #include "http/stream_priv.h"
 
 enum { /* struct nu_http_filter's decode_state and encode_state */
@@ -144,6 +145,8 @@ static void too_large(struct nu_http_stream *s, enum chain_dir d)
         .details = NU_STR_INIT("response_payload_too_large"),
         .grpc_status = -1,
     };
+    nu_stat_inc(s->conf->scope, s->info.worker->index,
+                d == DIR_DECODE ? NU_HCM_downstream_rq_too_large : NU_HCM_rs_too_large);
     if (d == DIR_ENCODE && nu_http_stream_responded(s))
         nu_http_stream_reset(s, NU_STR("response_payload_too_large"));
     else

@@ -6,15 +6,17 @@
 #include "codec/pb/pb.h"
 #include "envoy/config/common/mutation_rules/v3/mutation_rules.nu.h"
 #include "envoy/config/core/v3/base.nu.h"
+#include "http/matchers.h"
 
 /* core.v3.HeaderValueOption.HeaderAppendAction. */
-enum action { APPEND_OR_ADD, ADD_IF_ABSENT, OVERWRITE_OR_ADD, OVERWRITE_IF_EXISTS, REMOVE };
+enum action { APPEND_OR_ADD, ADD_IF_ABSENT, OVERWRITE_OR_ADD, OVERWRITE_IF_EXISTS, REMOVE, REMOVE_MATCHING };
 
 struct mutation {
     uint8_t action; /* enum action */
     bool keep_empty;
     nu_str name;
     const struct nu_formatter *value;
+    struct nu_string_matcher match; /* REMOVE_MATCHING: of names */
 };
 
 struct nu_header_mutations {
@@ -72,8 +74,8 @@ static bool build_option(struct nu_factory *f, const struct envoy_config_core_v3
     m->name = lower(f->arena, h->key);
     if (!build_action(f, o, m))
         return false;
-    if (!may_change(m->name) && m->action == APPEND_OR_ADD) {
-        nu_pb_error(f->diags, h, "key", ":-prefixed or host headers may not be appended");
+    if (!may_change(m->name)) {
+        nu_pb_error(f->diags, h, "key", ":-prefixed or host headers may not be modified");
         return false;
     }
     bool raw = h->raw_value.len > 0;
@@ -102,6 +104,20 @@ const struct nu_header_mutations *nu_header_mutations_build(struct nu_factory *f
     return ok ? m : NULL;
 }
 
+/* Unlike the lists of routes, this one may remove anything: a message that lacks what it must have is refused later. */
+static bool build_one(struct nu_factory *f, const struct envoy_config_common_mutation_rules_v3_HeaderMutation *msg,
+                      struct mutation *m)
+{
+    if (msg->append != NULL)
+        return build_option(f, msg->append, m);
+    if (msg->remove_on_match != NULL) {
+        *m = (struct mutation){.action = REMOVE_MATCHING};
+        return nu_string_matcher_build(f, msg->remove_on_match->key_matcher, &m->match);
+    }
+    *m = (struct mutation){.action = REMOVE, .name = lower(f->arena, msg->remove)};
+    return true;
+}
+
 const struct nu_header_mutations *
 nu_header_mutations_build_list(struct nu_factory *f, const void *owner, const char *field,
                                struct envoy_config_common_mutation_rules_v3_HeaderMutation **list, size_t n)
@@ -111,12 +127,8 @@ nu_header_mutations_build_list(struct nu_factory *f, const void *owner, const ch
     (void)owner;
     (void)field;
     m->items = nu_arena_array(f->arena, struct mutation, n);
-    for (size_t i = 0; i < n; i++) {
-        if (list[i]->append != NULL)
-            ok = build_option(f, list[i]->append, &m->items[m->n++]) && ok;
-        else
-            ok = build_removal(f, list[i], "remove", 0, list[i]->remove, &m->items[m->n++]) && ok;
-    }
+    for (size_t i = 0; i < n; i++)
+        ok = build_one(f, list[i], &m->items[m->n++]) && ok;
     return ok ? m : NULL;
 }
 
@@ -125,25 +137,47 @@ bool nu_header_mutations_empty(const struct nu_header_mutations *m)
     return m == NULL || m->n == 0;
 }
 
-/* Pseudo-headers and host are fields of the map. NULL: an ordinary header. */
-static nu_str *pseudo(struct nu_http_headers *h, nu_str name)
+/* Pseudo-headers and host are fields of the map, not entries. */
+static const nu_str pseudo_names[] = {NU_STR_INIT(":path"),   NU_STR_INIT(":authority"), NU_STR_INIT(":method"),
+                                      NU_STR_INIT(":scheme"), NU_STR_INIT(":status"),    NU_STR_INIT("host")};
+
+static void remove_pseudo(struct nu_http_headers *h, nu_str name)
 {
-    if (h->response)
-        return NULL;
-    if (nu_str_eq(name, NU_STR(":path")))
-        return &h->path;
-    if (nu_str_eq(name, NU_STR(":authority")) || nu_str_eq(name, NU_STR("host")))
-        return &h->authority;
-    if (nu_str_eq(name, NU_STR(":method")))
-        return &h->method;
-    return nu_str_eq(name, NU_STR(":scheme")) ? &h->scheme : NULL;
+    if (nu_str_eq(name, NU_STR(":status")))
+        h->status = 0;
+    else if (nu_str_eq(name, NU_STR(":path")))
+        h->path = NU_STR_NONE;
+    else if (nu_str_eq(name, NU_STR(":method")))
+        h->method = NU_STR_NONE;
+    else if (nu_str_eq(name, NU_STR(":scheme")))
+        h->scheme = NU_STR_NONE;
+    else if (nu_str_eq(name, NU_STR(":authority")) || nu_str_eq(name, NU_STR("host")))
+        h->authority = NU_STR_NONE;
+}
+
+static void remove_matching(const struct nu_string_matcher *m, struct nu_http_headers *h)
+{
+    for (size_t i = 0; i + 1 < NU_ARRAY_LEN(pseudo_names); i++) /* host is known as :authority */
+        if (nu_string_matcher_match(m, pseudo_names[i]))
+            remove_pseudo(h, pseudo_names[i]);
+    nu_headers_foreach(e, h) {
+        nu_str name = e->name;
+        if (nu_string_matcher_match(m, name))
+            nu_headers_remove(h, name);
+    }
 }
 
 static void apply_one(const struct mutation *m, struct nu_http_headers *h, const struct nu_log_entry *e)
 {
-    nu_str *field = pseudo(h, m->name);
+    if (m->action == REMOVE_MATCHING) {
+        remove_matching(&m->match, h);
+        return;
+    }
     if (m->action == REMOVE) {
-        nu_headers_remove(h, m->name);
+        if (may_change(m->name))
+            nu_headers_remove(h, m->name);
+        else
+            remove_pseudo(h, m->name);
         return;
     }
     bool exists = nu_headers_get(h, m->name).ptr != NULL;
@@ -152,9 +186,7 @@ static void apply_one(const struct mutation *m, struct nu_http_headers *h, const
     nu_str value = nu_formatter_run_arena(m->value, e, h->arena);
     if (value.len == 0 && !m->keep_empty)
         return;
-    if (field != NULL)
-        *field = value;
-    else if (m->action == APPEND_OR_ADD || m->action == ADD_IF_ABSENT)
+    if (m->action == APPEND_OR_ADD || m->action == ADD_IF_ABSENT)
         nu_headers_add(h, m->name, value);
     else
         nu_headers_set(h, m->name, value);

@@ -14,15 +14,16 @@ struct envoy_config_core_v3_HeaderValueOption;
 struct envoy_config_common_mutation_rules_v3_HeaderMutation;
 
 /* Builds from an `owner` message's fields: n_add options of field add_field (at most 1000, checked by the API's rules)
- * and n_remove names of remove_field. Refuses what Envoy refuses: removal of ":"-prefixed headers and of host; adding
- * "host" or pseudo-headers other than as Envoy allows; bad names. Empty lists give a non-NULL object that does nothing.
+ * and n_remove names of remove_field. Refuses what Envoy refuses: removal and adding of
+ * ":"-prefixed headers and of host; bad names. Empty lists give a non-NULL object that does nothing.
  * NULL: reported. */
 const struct nu_header_mutations *nu_header_mutations_build(struct nu_factory *f, const void *owner,
                                                             const char *add_field,
                                                             struct envoy_config_core_v3_HeaderValueOption **add,
                                                             size_t n_add, const char *remove_field,
                                                             const nu_str *remove, size_t n_remove);
-/* From common.mutation_rules.v3.HeaderMutation lists (the header_mutation filter): appends and removals in their order. */
+/* From common.mutation_rules.v3.HeaderMutation lists (the header_mutation filter): appends and removals in their order. A
+ * removal may be of any header, pseudo-headers too (then the message is refused where it is sent). */
 const struct nu_header_mutations *
 nu_header_mutations_build_list(struct nu_factory *f, const void *owner, const char *field,
                                struct envoy_config_common_mutation_rules_v3_HeaderMutation **list, size_t n);

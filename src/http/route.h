@@ -76,6 +76,14 @@ void nu_route_lookup(const struct nu_route_table *t, const struct nu_http_header
 /* NULL stays NULL. */
 struct nu_route_table *nu_route_table_ref(struct nu_route_table *t);
 void nu_route_table_unref(struct nu_route_table **t);
+/* The cluster that the matched route forwards this request to, as configured (a weighted one, a header's value); empty:
+ * none, or it does not forward. */
+nu_str nu_route_match_cluster(const struct nu_route_match *m, const struct nu_http_headers *h);
+/* Whether the matched route forwards, instead of answering (redirect, direct response). */
+static inline bool nu_route_match_forwards(const struct nu_route_match *m)
+{
+    return m->route != NULL && m->route->action != NULL;
+}
 /* What a matched route that forwards does to the head of a response which the proxy makes itself; other matches: nothing. */
 void nu_route_local_reply_headers(const struct nu_route_match *m, struct nu_http_headers *request,
                                   struct nu_http_headers *response, const struct nu_stream_info *info);

@@ -455,6 +455,16 @@ void nu_http_stream_resume_request(struct nu_http_stream *s)
     stream_resume_request(s);
 }
 
+void nu_http_stream_pause_response(struct nu_http_stream *s)
+{
+    stream_downstream_high(s);
+}
+
+void nu_http_stream_resume_response(struct nu_http_stream *s)
+{
+    stream_downstream_low(s);
+}
+
 /* ---- the response leaves (chain -> codec) ---- */
 
 static void count_code(struct nu_http_stream *s, unsigned status)
@@ -513,8 +523,18 @@ static void decide_close(struct nu_http_stream *s)
 
 void stream_encode_headers(struct nu_http_stream *s, struct nu_http_headers *h, bool end)
 {
+    static const struct nu_local_reply no_status = {
+        .status = 502,
+        .body = NU_STR_INIT("missing required header: :status"),
+        .details = NU_STR_INIT("filter_removed_required_response_headers{missing_required_header:_:status}"),
+        .grpc_status = -1,
+    };
     if (s->phase != STREAM_ACTIVE || s->codec == NULL)
         return;
+    if (nu_unlikely(h->status == 0)) { /* a filter took it away */
+        nu_http_stream_local_reply(s, &no_status);
+        return;
+    }
     s->dir[DIR_ENCODE].headers = h;
     s->info.response_code = h->status;
     decide_close(s);

@@ -87,7 +87,7 @@ struct nu_upstream_info {
 struct nu_dynamic_metadata {
     struct nu_dynamic_metadata *next;
     nu_str filter;
-    struct google_protobuf_Struct *fields;
+    const struct google_protobuf_Struct *fields;
 };
 
 enum nu_life_span { NU_LIFE_FILTER_CHAIN, NU_LIFE_REQUEST, NU_LIFE_CONNECTION };

@@ -12,7 +12,6 @@
 struct google_protobuf_Duration;
 struct google_protobuf_Any;
 struct nu_http_filter_entry;
-struct envoy_config_core_v3_RuntimeFractionalPercent;
 struct envoy_config_core_v3_HeaderValueOption;
 struct envoy_config_route_v3_Route;
 struct envoy_config_route_v3_RouteAction;
@@ -32,7 +31,6 @@ struct nu_route_builder {
 nu_ms nu_build_duration(struct nu_factory *f, const void *owner, const char *field,
                         const struct google_protobuf_Duration *d, nu_ms none);
 nu_str nu_build_lower(struct nu_arena *a, nu_str s);
-struct nu_fraction nu_build_fraction(struct nu_arena *a, const struct envoy_config_core_v3_RuntimeFractionalPercent *m);
 bool nu_build_regex_rewrite(struct nu_factory *f, const struct envoy_type_matcher_v3_RegexMatchAndSubstitute *m,
                             struct nu_regex_rewrite *out);
 /* Reports a cluster that the configuration does not have ("unknown <what>cluster 'x'"). */

@@ -15,13 +15,6 @@ nu_str nu_path_only(nu_str path)
     return path;
 }
 
-bool nu_fraction_hit(const struct nu_fraction *f, const struct nu_runtime *rt, uint64_t random_value)
-{
-    if (f->key.len > 0)
-        return nu_runtime_fraction(rt, f->key, f->numerator, f->denominator, random_value);
-    return random_value % f->denominator < f->numerator;
-}
-
 static bool path_equal(const struct nu_route_cond *c, nu_str path)
 {
     return c->ignore_case ? nu_str_eq_nocase(path, c->path) : nu_str_eq(path, c->path);
@@ -205,4 +198,20 @@ void nu_route_table_remove_internal_headers(const struct nu_route_table *t, stru
 {
     for (size_t i = 0; i < t->n_internal_only; i++)
         (void)nu_headers_remove(h, t->internal_only[i]);
+}
+
+nu_str nu_route_match_cluster(const struct nu_route_match *m, const struct nu_http_headers *h)
+{
+    if (!nu_route_match_forwards(m))
+        return NU_STR("");
+    const struct nu_route_action *a = m->route->action;
+    switch (a->choice) {
+    case NU_CLUSTER_NAMED:
+        return a->cluster;
+    case NU_CLUSTER_HEADER:
+        return nu_headers_get(h, a->cluster);
+    case NU_CLUSTER_WEIGHTED:
+        return m->weighted != NULL ? m->weighted->name : NU_STR("");
+    }
+    NU_UNREACHABLE();
 }

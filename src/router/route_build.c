@@ -77,7 +77,7 @@ static bool build_cond(struct nu_route_builder *b, const struct envoy_config_rou
     c->grpc = m->grpc != NULL;
     if (m->runtime_fraction != NULL) {
         c->has_fraction = true;
-        c->fraction = nu_build_fraction(b->f.arena, m->runtime_fraction);
+        c->fraction = nu_fraction_build(b->f.arena, m->runtime_fraction, 0);
     }
     bool ok = build_path(b, m, c);
     ok = nu_header_matchers_build(&b->f, m->headers, m->n_headers, &c->headers) && ok;

@@ -6,6 +6,7 @@
 #define NU_ROUTER_TABLE_H
 
 #include "base/arena.h"
+#include "http/fraction.h"
 #include "http/header_mutation.h"
 #include "http/matchers.h"
 #include "http/route.h"
@@ -20,12 +21,6 @@ struct nu_redirect_predicate;
 /* Header changes of one level. */
 struct nu_level_headers {
     const struct nu_header_mutations *request, *response; /* NULL: none */
-};
-
-/* core.v3.RuntimeFractionalPercent. */
-struct nu_fraction {
-    nu_str key; /* empty: none */
-    uint32_t numerator, denominator;
 };
 
 /* Pattern and text of a RegexMatchAndSubstitute. */
@@ -180,8 +175,6 @@ nu_str nu_path_only(nu_str path);
 /* Whether a request meets the conditions of a route. */
 bool nu_route_cond_match(const struct nu_route_cond *c, const struct nu_http_headers *h, const struct nu_runtime *rt,
                          uint64_t random_value);
-/* random_value % denominator < numerator, the runtime key winning over the default. */
-bool nu_fraction_hit(const struct nu_fraction *f, const struct nu_runtime *rt, uint64_t random_value);
 /* The virtual cluster of a request; NULL: the virtual host has none. */
 const struct nu_virtual_cluster *nu_virtual_cluster_find(const struct nu_virtual_host_more *v,
                                                          const struct nu_http_headers *h);

@@ -8,7 +8,6 @@
 #include "envoy/config/route/v3/route.nu.h"
 #include "envoy/config/route/v3/route_components.nu.h"
 #include "envoy/type/matcher/v3/regex.nu.h"
-#include "envoy/type/v3/percent.nu.h"
 #include "google/protobuf/duration.nu.h"
 #include "net/server.h"
 #include "router/build.h"
@@ -35,18 +34,6 @@ nu_str nu_build_lower(struct nu_arena *a, nu_str s)
         p[i] = nu_ascii_lower(s.ptr[i]);
     p[s.len] = '\0';
     return nu_str_make(p, s.len);
-}
-
-struct nu_fraction nu_build_fraction(struct nu_arena *a, const struct envoy_config_core_v3_RuntimeFractionalPercent *m)
-{
-    static const uint32_t denominators[] = {100, 10000, 1000000};
-    struct nu_fraction out = {.key = nu_arena_str(a, m->runtime_key), .numerator = 0, .denominator = 100};
-    if (m->default_value != NULL) {
-        size_t d = (size_t)m->default_value->denominator;
-        out.numerator = m->default_value->numerator;
-        out.denominator = denominators[d < NU_ARRAY_LEN(denominators) ? d : 0];
-    }
-    return out;
 }
 
 bool nu_build_regex_rewrite(struct nu_factory *f, const struct envoy_type_matcher_v3_RegexMatchAndSubstitute *m,
@@ -109,9 +96,7 @@ bool nu_build_mirrors(struct nu_route_builder *b, struct envoy_config_route_v3_R
         }
         p->cluster = nu_arena_str(b->f.arena, msgs[i]->cluster);
         p->keep_host = msgs[i]->disable_shadow_host_suffix_append;
-        p->fraction = (struct nu_fraction){.key = NU_STR(""), .numerator = 100, .denominator = 100};
-        if (msgs[i]->runtime_fraction != NULL)
-            p->fraction = nu_build_fraction(b->f.arena, msgs[i]->runtime_fraction);
+        p->fraction = nu_fraction_build(b->f.arena, msgs[i]->runtime_fraction, 100);
         ok = nu_build_check_cluster(b, msgs[i], "cluster", "shadow ", p->cluster) && ok;
     }
     *out = made;

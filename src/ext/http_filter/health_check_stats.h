@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Indices and layout of ext/http_filter/health_check_stats.def. */
+#ifndef NU_EXT_HTTP_FILTER_HEALTH_CHECK_STATS_H
+#define NU_EXT_HTTP_FILTER_HEALTH_CHECK_STATS_H
+
+#include "stats/stats.h"
+
+enum {
+#define NU_STAT_DEF_FILE "ext/http_filter/health_check_stats.def"
+#define NU_STAT_ROW(field, name, kind, unit, doc) NU_HEALTH_CHECK_##field,
+#include "stats/rows.h"
+    NU_HEALTH_CHECK_N
+};
+
+extern const struct nu_stat_layout nu_health_check_layout;
+
+#endif
