@@ -190,7 +190,7 @@ void nu_conn_finish_connect(struct nu_conn *c, uint32_t ready)
         return;
     c->state = NU_CONN_OPEN;
     c->transport->ops->on_connected(c);
-    if (c->out.len > 0)
+    if (c->out.len > 0 || (c->state == NU_CONN_OPEN && !c->transport_up))
         nu_conn_queue_flush(c);
 }
 

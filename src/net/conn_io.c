@@ -181,6 +181,8 @@ static void write_some(struct nu_conn *c, bool end)
 {
     struct nu_io_result r = c->transport->ops->write(c, &c->out, end);
     nu_conn_count_written(c, r.n);
+    if (c->state == NU_CONN_CLOSED) /* the transport became ready, and its owner had changed its mind */
+        return;
     if (r.status == NU_IO_AGAIN)
         c->writable = 0;
     if (r.status == NU_IO_ERROR) {

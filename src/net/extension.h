@@ -49,6 +49,7 @@ struct nu_factory {
     struct nu_diags *diags;   /* where to report; report with nu_pb_error(f->diags, msg, "field", ...) */
     struct nu_server *server; /* the process: see net/server.h */
     bool validate_only;       /* --mode validate: open nothing, start nothing */
+    nu_str stat_cluster;      /* the cluster being built, as in its statistics; empty: none */
     nu_str stat_address;      /* the listener being built, as in its statistics ("127.0.0.1_10000"); empty: none */
     /* Whether the configuration being built has a cluster of that name; NULL: nobody can tell, do not ask. */
     bool (*has_cluster)(const struct nu_factory *f, nu_str name);

@@ -13,6 +13,9 @@
 #include "base/str.h"
 
 struct nu_conn;
+struct nu_conn_info;
+struct nu_sb;
+struct nu_worker;
 struct nu_transport_conf;
 struct nu_factory;
 struct nu_pb_msg;
@@ -43,6 +46,15 @@ struct nu_transport_ops {
     struct nu_io_result (*write)(struct nu_conn *c, struct nu_buf *from, bool end);
     /* Before the fd is closed; NULL: nothing to do. abrupt: no close_notify. */
     void (*on_close)(struct nu_conn *c, bool abrupt);
+
+    /* The following three, or none: a transport that tells an upstream whose connection it carries. */
+    /* Appends what tells downstream connections apart: pools share an upstream connection only among equal ones. */
+    void (*pool_key)(const struct nu_transport_conf *conf, const struct nu_conn_info *downstream, struct nu_sb *key);
+    /* Appends what connections that are made for `downstream` say first. */
+    void (*preamble)(const struct nu_transport_conf *conf, const struct nu_conn_info *downstream, struct nu_worker *w,
+                     struct nu_sb *bytes);
+    /* Gives an upstream connection its preamble (copied), before any I/O. Without it the transport speaks for itself. */
+    void (*set_preamble)(struct nu_conn *c, nu_str bytes);
 };
 
 /* A configured transport: part of a filter chain's or a cluster's snapshot, immutable, in the snapshot's arena. */

@@ -391,8 +391,9 @@ void nu_attempt_start(struct nu_attempt *a, struct nu_host *host, struct nu_clus
         struct nu_upstream_info *u = up_info(a);
         *u = (struct nu_upstream_info){.host = a->host};
     }
+    a->pool.downstream = a->info != NULL ? a->info->conn : NULL;
     if (a->tunnel)
-        nu_tcp_pool_start(host, cluster, priority, a->worker, NULL, &a->tcp);
+        nu_tcp_pool_start(host, cluster, priority, a->worker, a->pool.downstream, &a->tcp);
     else
         nu_http_pool_start(host, cluster, priority, a->worker, &a->pool);
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/sb.h"
 #include "upstream/breaker.h"
 #include "upstream/count.h"
 #include "upstream/pool_priv.h"
@@ -22,22 +23,40 @@ static void pool_free(struct nu_task *t)
     struct nu_pool *p = nu_container_of(t, struct nu_pool, free_task);
     nu_cluster_info_unref(&p->info);
     nu_host_unref(&p->host);
+    nu_free((void *)(uintptr_t)p->key.ptr);
+    nu_free((void *)(uintptr_t)p->preamble.ptr);
     nu_free(p);
 }
 
-/* A draining pool ends with its last connection and request. */
-static void pool_end_if_done(struct nu_pool *p)
+static void free_if_empty(struct nu_host *h, struct nu_worker *w)
 {
-    if (!p->draining || p->n_clients > 0 || p->n_pending > 0 || p->free_task.queued)
+    struct nu_host_pools *p = h->pools[w->index];
+    if (p->http[0] != NULL || p->http[1] != NULL || p->tcp[0] != NULL || p->tcp[1] != NULL || p->keyed.n > 0)
         return;
+    h->pools[w->index] = NULL;
+    nu_map_free(&p->keyed);
+    nu_free(p);
+}
+
+static void forget(struct nu_pool *p)
+{
     struct nu_host_pools *pools = p->host->pools[p->worker->index];
     struct nu_pool **slot = p->ops->http ? &pools->http[p->priority] : &pools->tcp[p->priority];
-    if (*slot == p)
+    if (p->key.ptr != NULL) {
+        nu_map_del(&pools->keyed, p->key);
+        nu_list_remove(&p->node);
+    } else if (*slot == p) {
         *slot = NULL;
-    if (pools->http[0] == NULL && pools->http[1] == NULL && pools->tcp[0] == NULL && pools->tcp[1] == NULL) {
-        p->host->pools[p->worker->index] = NULL;
-        nu_free(pools);
     }
+    free_if_empty(p->host, p->worker);
+}
+
+/* A pool that drains, or is not for everybody, ends with its last connection and request. */
+static void pool_end_if_done(struct nu_pool *p)
+{
+    if ((!p->draining && p->key.ptr == NULL) || p->n_clients > 0 || p->n_pending > 0 || p->free_task.queued)
+        return;
+    forget(p);
     nu_loop_cancel_task(p->worker->loop, &p->ready_task);
     nu_loop_defer(p->worker->loop, &p->free_task, pool_free);
 }
@@ -76,12 +95,59 @@ static NU_COLD void renew(struct nu_pool *p, struct nu_cluster_info *info)
     }
 }
 
+static struct nu_host_pools *pools_new(void)
+{
+    struct nu_host_pools *pools = nu_new(struct nu_host_pools);
+    nu_list_init(&pools->some);
+    return pools;
+}
+
+static void set_preamble(struct nu_pool *p, const struct nu_conn_info *downstream)
+{
+    const struct nu_transport_conf *t = p->info->transport;
+    struct nu_sb bytes = {0};
+    nu_free((void *)(uintptr_t)p->preamble.ptr);
+    t->ops->preamble(t, downstream, p->worker, &bytes);
+    p->preamble = nu_str_make(bytes.ptr, bytes.len); /* the builder's memory is the pool's from now on */
+}
+
+/* The pool for connections that tell of this client. */
+static NU_COLD struct nu_pool *get_keyed(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority,
+                                         struct nu_worker *w, const struct nu_pool_ops *ops,
+                                         const struct nu_conn_info *downstream)
+{
+    struct nu_host_pools *pools = host->pools[w->index];
+    struct nu_sb key = {0};
+    nu_sb_char(&key, ops->http ? 'h' : 't');
+    nu_sb_char(&key, (char)('0' + priority));
+    info->transport->ops->pool_key(info->transport, downstream, &key);
+    struct nu_pool *p = nu_map_get(&pools->keyed, nu_sb_str(&key));
+    if (p != NULL) {
+        nu_sb_free(&key);
+        if (p->info != info && info->generation > p->info->generation) {
+            p->n_clients++; /* keeps it without its idle connections */
+            renew(p, info);
+            p->n_clients--;
+            set_preamble(p, downstream);
+        }
+        return p;
+    }
+    p = pool_new(host, info, priority, w, ops);
+    p->key = nu_sb_str(&key);
+    set_preamble(p, downstream);
+    nu_map_put(&pools->keyed, p->key, p);
+    nu_list_push_back(&pools->some, &p->node);
+    return p;
+}
+
 struct nu_pool *nu_pool_get(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority,
-                            struct nu_worker *w, const struct nu_pool_ops *ops)
+                            struct nu_worker *w, const struct nu_pool_ops *ops, const struct nu_conn_info *downstream)
 {
     struct nu_host_pools *pools = host->pools[w->index];
     if (nu_unlikely(pools == NULL))
-        pools = host->pools[w->index] = nu_new(struct nu_host_pools);
+        pools = host->pools[w->index] = pools_new();
+    if (nu_unlikely(info->transport->ops->pool_key != NULL && downstream != NULL))
+        return get_keyed(host, info, priority, w, ops, downstream);
     struct nu_pool **slot = ops->http ? &pools->http[priority] : &pools->tcp[priority];
     if (nu_unlikely(*slot == NULL))
         *slot = pool_new(host, info, priority, w, ops);
@@ -180,6 +246,7 @@ void nu_pool_request(struct nu_pool *p, struct nu_list *node)
     if (!nu_breaker_can(p->cluster, p->info, p->priority, NU_BREAKER_PENDING)) {
         NU_CLUSTER_INC(p->cluster, p->worker, upstream_rq_pending_overflow);
         fail(p, node, NU_POOL_OVERFLOW, NU_STR_NONE);
+        pool_end_if_done(p);
         return;
     }
     nu_breaker_force(p->cluster, p->info, p->priority, NU_BREAKER_PENDING, p->worker);
@@ -270,6 +337,8 @@ static void client_open(struct nu_pool *p)
     o.timeout = NU_MS(0); /* ours, below: it counts */
     struct nu_conn *conn = nu_conn_connect(p->worker, &o);
     conn->stats = &p->cluster->conn_stats;
+    if (p->preamble.ptr != NULL)
+        conn->transport->ops->set_preamble(conn, p->preamble);
     struct nu_pool_client *c = nu_arena_new(&conn->arena, struct nu_pool_client);
     c->pool = p;
     c->conn = conn;
@@ -454,19 +523,28 @@ static void drain(struct nu_pool *p)
     pool_end_if_done(p);
 }
 
+static void each_keyed(struct nu_host_pools *pools, void (*fn)(struct nu_pool *p))
+{
+    struct nu_list todo, *n;
+    nu_list_take_all(&pools->some, &todo);
+    while ((n = nu_list_pop_front(&todo)) != NULL) { /* pools that are left keep the table */
+        nu_list_push_back(&pools->some, n);
+        fn(nu_list_entry(n, struct nu_pool, node));
+    }
+}
+
 static void each_pool(struct nu_host *h, struct nu_worker *w, void (*fn)(struct nu_pool *p))
 {
+    if (h->pools[w->index] != NULL)
+        each_keyed(h->pools[w->index], fn);
     for (unsigned i = 0; i < NU_N_PRIORITIES; i++) { /* the table goes with the last pool */
         if (h->pools[w->index] != NULL)
             fn(h->pools[w->index]->http[i]);
         if (h->pools[w->index] != NULL)
             fn(h->pools[w->index]->tcp[i]);
     }
-    struct nu_host_pools *empty = h->pools[w->index];
-    if (empty != NULL && !empty->http[0] && !empty->http[1] && !empty->tcp[0] && !empty->tcp[1]) {
-        h->pools[w->index] = NULL;
-        nu_free(empty);
-    }
+    if (h->pools[w->index] != NULL)
+        free_if_empty(h, w);
 }
 
 static void close_pool(struct nu_pool *p)

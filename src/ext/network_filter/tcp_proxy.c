@@ -304,7 +304,7 @@ static void connect_upstream(struct session *s)
     }
     s->req.on_ready = on_pool_ready;
     s->req.on_failure = on_pool_failure;
-    nu_tcp_pool_start(host, s->info, NU_PRIORITY_DEFAULT, c->worker, c, &s->req);
+    nu_tcp_pool_start(host, s->info, NU_PRIORITY_DEFAULT, c->worker, c->info, &s->req);
 }
 
 static nu_str choose(const struct tcp_proxy_conf *conf, struct nu_worker *w)

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * envoy.transport_sockets.upstream_proxy_protocol: writes a PROXY header in front of what an upstream connection carries.
+ *
+ * The header names the downstream connection that the upstream one was made for; pools share such a connection only among
+ * downstream connections with the same addresses. A connection that is made for nobody (a mirror's) names itself in version 1
+ * and says LOCAL in version 2. The same goes for addresses that are not both IPv4 or both IPv6 (a unix socket), which Envoy
+ * does not survive. The transport is ready when the header is written. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "codec/pb/pb.h"
+#include "envoy/config/core/v3/base.nu.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.nu.h"
+#include "ext/upstream_transport/proxy_protocol_stats.h"
+#include "google/protobuf/any.nu.h"
+#include "net/conn.h"
+#include "net/extension.h"
+#include "net/proxy_data.h"
+#include "net/server.h"
+
+typedef struct envoy_extensions_transport_sockets_proxy_protocol_v3_ProxyProtocolUpstreamTransport transport_msg;
+typedef struct envoy_config_core_v3_ProxyProtocolConfig config_msg;
+
+/* The scope's last reference may go with a cluster's settings on any thread, but belongs to the main one: it outlives the
+ * conf until that thread hears of it. */
+struct counts {
+    struct nu_post post;
+    struct nu_scope *scope;
+    struct nu_workers *workers;
+};
+
+struct conf {
+    struct nu_transport_conf base;
+    bool v2;
+    bool pass[256];
+    bool added_type[256];
+    struct nu_pp_tlv *added;
+    size_t n_added;
+    struct counts *counts; /* NULL: only validating */
+};
+
+struct state {
+    nu_str header;
+    size_t sent;
+    bool up;
+};
+
+/* ---- the header ---- */
+
+/* Added TLVs come first, and hide those of the same types that the client's proxy sent. */
+static size_t write_v2(const struct conf *c, const struct nu_proxy_data *d, struct nu_sb *out)
+{
+    struct nu_pp_addresses a = nu_proxy_addresses(&d->source, &d->destination);
+    struct nu_arena arena;
+    nu_arena_init(&arena, NULL);
+    struct nu_pp_tlv *tlvs = nu_arena_array(&arena, struct nu_pp_tlv, c->n_added + d->n_tlvs);
+    size_t n = c->n_added;
+    if (n > 0)
+        memcpy(tlvs, c->added, n * sizeof(*tlvs));
+    for (size_t i = 0; i < d->n_tlvs; i++)
+        if (c->pass[d->tlvs[i].type] && !c->added_type[d->tlvs[i].type])
+            tlvs[n++] = d->tlvs[i];
+    size_t left_out = nu_pp_write_v2(out, &a, tlvs, n);
+    nu_arena_clear(&arena);
+    return left_out;
+}
+
+static void preamble(const struct nu_transport_conf *base, const struct nu_conn_info *downstream, struct nu_worker *w,
+                     struct nu_sb *bytes)
+{
+    const struct conf *c = (const struct conf *)base; /* base is first */
+    struct nu_proxy_data d = nu_proxy_data_of(downstream);
+    if (!c->v2) {
+        struct nu_pp_addresses a = nu_proxy_addresses(&d.source, &d.destination);
+        nu_pp_write_v1(bytes, &a);
+    } else if (write_v2(c, &d, bytes) > 0 && c->counts != NULL) {
+        nu_stat_inc(c->counts->scope, w->index, NU_UPSTREAM_PROXY_PROTOCOL_v2_tlvs_exceed_max_length);
+    }
+}
+
+static void pool_key(const struct nu_transport_conf *base, const struct nu_conn_info *downstream, struct nu_sb *key)
+{
+    struct nu_proxy_data d = nu_proxy_data_of(downstream);
+    struct nu_pp_addresses a = nu_proxy_addresses(&d.source, &d.destination);
+    (void)base;
+    nu_sb_char(key, (char)a.family);
+    nu_sb_add(key, nu_str_make(a.source, sizeof(a.source)));
+    nu_sb_add(key, nu_str_make(a.destination, sizeof(a.destination)));
+    nu_sb_add(key, nu_str_make(&a.source_port, sizeof(a.source_port)));
+    nu_sb_add(key, nu_str_make(&a.destination_port, sizeof(a.destination_port)));
+}
+
+/* Nobody's connection. */
+static void own_header(struct nu_conn *c, struct nu_sb *out)
+{
+    const struct conf *conf = (const struct conf *)c->transport; /* base is first */
+    struct nu_pp_addresses a = {.family = NU_PP_UNSPEC};
+    struct nu_sockaddr local;
+    if (conf->v2) {
+        nu_pp_write_v2(out, &a, NULL, 0);
+        return;
+    }
+    nu_conn_local_sockaddr(c, &local);
+    a = nu_proxy_addresses(&local, &c->info->remote);
+    nu_pp_write_v1(out, &a);
+}
+
+/* ---- the transport ---- */
+
+static void on_attach(struct nu_conn *c, const struct nu_transport_conf *conf)
+{
+    (void)conf;
+    c->transport_state = nu_arena_new(&c->arena, struct state);
+}
+
+static void set_preamble(struct nu_conn *c, nu_str bytes)
+{
+    struct state *s = c->transport_state;
+    s->header = nu_arena_str(&c->arena, bytes);
+}
+
+static void on_connected(struct nu_conn *c)
+{
+    struct state *s = c->transport_state;
+    struct nu_sb own = {0};
+    if (s->header.ptr != NULL)
+        return; /* the write at the end of this turn begins */
+    own_header(c, &own);
+    set_preamble(c, nu_sb_str(&own));
+    nu_sb_free(&own);
+}
+
+static struct nu_io_result read_(struct nu_conn *c, struct nu_buf *to, size_t limit)
+{
+    const struct state *s = c->transport_state;
+    if (!s->up) /* what an upstream says before it heard of the client waits in the socket */
+        return (struct nu_io_result){.status = NU_IO_AGAIN};
+    return nu_raw_buffer.ops->read(c, to, limit);
+}
+
+static struct nu_io_result write_header(struct nu_conn *c, struct state *s)
+{
+    size_t before = s->sent;
+    while (s->sent < s->header.len) {
+        ssize_t n = send(nu_conn_fd(c), s->header.ptr + s->sent, s->header.len - s->sent, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN)
+            c->error = errno;
+        if (n < 0)
+            return (struct nu_io_result){.status = errno == EAGAIN ? NU_IO_AGAIN : NU_IO_ERROR, .n = s->sent - before};
+        s->sent += (size_t)n;
+    }
+    s->up = true;
+    c->readable = 1; /* reads may have been put off */
+    nu_conn_transport_ready(c);
+    return (struct nu_io_result){.status = NU_IO_OK, .n = s->sent - before};
+}
+
+static struct nu_io_result write_(struct nu_conn *c, struct nu_buf *from, bool end)
+{
+    struct state *s = c->transport_state;
+    return s->up ? nu_raw_buffer.ops->write(c, from, end) : write_header(c, s);
+}
+
+static const struct nu_transport_ops ops = {
+    .name = "upstream_proxy_protocol",
+    .on_attach = on_attach,
+    .on_connected = on_connected,
+    .read = read_,
+    .write = write_,
+    .pool_key = pool_key,
+    .preamble = preamble,
+    .set_preamble = set_preamble,
+};
+
+/* ---- configuration ---- */
+
+static void drop_scope(struct nu_post *p)
+{
+    struct counts *c = nu_container_of(p, struct counts, post);
+    nu_scope_unref(&c->scope);
+    nu_free(c);
+}
+
+static void drop_counts(void *arg)
+{
+    struct counts *c = arg;
+    nu_loop_post(nu_workers_main(c->workers)->loop, &c->post, drop_scope);
+}
+
+static void make_scope(struct nu_factory *f, struct conf *c)
+{
+    if (f->validate_only || f->server == NULL || f->server->stats == NULL)
+        return;
+    char *name = nu_arena_cstr(f->arena, f->stat_cluster);
+    for (char *p = name; *p != '\0'; p++)
+        if (*p == ':')
+            *p = '_';
+    nu_str prefix = nu_arena_printf(f->arena, "cluster.%s.upstream.proxyprotocol.", name);
+    struct nu_stat_tag tag = {NU_STR("envoy.cluster_name"), nu_str_from(name)};
+    c->counts = nu_new(struct counts);
+    c->counts->workers = f->server->workers;
+    c->counts->scope = nu_scope_get(f->server->stats, &nu_upstream_proxy_protocol_layout, prefix,
+                                    NU_STR("cluster.upstream.proxyprotocol."), &tag, 1);
+    nu_arena_on_clear(f->arena, drop_counts, c->counts);
+}
+
+static bool check_inner(struct nu_factory *f, const transport_msg *m)
+{
+    const struct envoy_config_core_v3_TransportSocket *t = m->transport_socket;
+    const struct nu_extension *e =
+        nu_extension_resolve(f, "envoy.transport_sockets.upstream", t, "typed_config", t->typed_config);
+    if (e == NULL)
+        return false;
+    const struct nu_transport_factory *factory = e->ops;
+    const struct nu_transport_conf *inner = factory->create(f, t->typed_config->msg);
+    if (inner != NULL && inner != &nu_raw_buffer)
+        nu_pb_unsupported(f->diags, t, "typed_config", "%s within upstream_proxy_protocol is not supported yet", e->name);
+    return inner == &nu_raw_buffer;
+}
+
+static void build_pass(struct conf *c, const struct envoy_config_core_v3_ProxyProtocolPassThroughTLVs *m)
+{
+    if (m == NULL)
+        return;
+    bool all = m->match_type == envoy_config_core_v3_ProxyProtocolPassThroughTLVs_PassTLVsMatchType_INCLUDE_ALL;
+    for (size_t i = 0; i < NU_ARRAY_LEN(c->pass); i++)
+        c->pass[i] = all;
+    for (size_t i = 0; i < m->n_tlv_type; i++)
+        c->pass[m->tlv_type[i] & 0xff] = true;
+}
+
+static void build_added(struct nu_factory *f, struct conf *c, const config_msg *m)
+{
+    c->added = nu_arena_array(f->arena, struct nu_pp_tlv, m->n_added_tlvs);
+    c->n_added = m->n_added_tlvs;
+    for (size_t i = 0; i < m->n_added_tlvs; i++) {
+        c->added[i].type = (uint8_t)m->added_tlvs[i]->type;
+        c->added[i].value = nu_arena_str(f->arena, m->added_tlvs[i]->value);
+        c->added_type[c->added[i].type] = true;
+    }
+}
+
+static const struct nu_transport_conf *create(struct nu_factory *f, const struct nu_pb_msg *msg)
+{
+    const transport_msg *m =
+        NU_PB_AS(msg, envoy_extensions_transport_sockets_proxy_protocol_v3_ProxyProtocolUpstreamTransport);
+    if (m == NULL || m->transport_socket == NULL || !check_inner(f, m)) /* a missing one is reported by its rule */
+        return NULL;
+    struct conf *c = nu_arena_new(f->arena, struct conf);
+    c->base.ops = &ops;
+    if (m->config != NULL) {
+        c->v2 = m->config->version == envoy_config_core_v3_ProxyProtocolConfig_Version_V2;
+        build_pass(c, m->config->pass_through_tlvs);
+        build_added(f, c, m->config);
+    }
+    make_scope(f, c);
+    return &c->base;
+}
+
+static const struct nu_transport_factory factory = {.create = create};
+
+const struct nu_extension nu_ext_upstream_transport_proxy_protocol = {
+    .category = "envoy.transport_sockets.upstream",
+    .name = "envoy.transport_sockets.upstream_proxy_protocol",
+    .config_type = &envoy_extensions_transport_sockets_proxy_protocol_v3_ProxyProtocolUpstreamTransport_type,
+    .ops = &factory,
+};
