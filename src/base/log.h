@@ -22,28 +22,19 @@ enum nu_log_level {
     NU_LOG_OFF,
 };
 
-/* Module names are Envoy's, so that --component-log-level and /logging carry over. */
-#define NU_LOG_MODULES(X)                                                                          \
-    X(admin)                                                                                       \
-    X(assert)                                                                                      \
-    X(client)                                                                                      \
-    X(config)                                                                                      \
-    X(connection)                                                                                  \
-    X(conn_handler)                                                                                \
-    X(dns)                                                                                         \
-    X(file)                                                                                        \
-    X(filter)                                                                                      \
-    X(http)                                                                                        \
-    X(http1)                                                                                       \
-    X(init)                                                                                        \
-    X(main)                                                                                        \
-    X(misc)                                                                                        \
-    X(pool)                                                                                        \
-    X(router)                                                                                      \
-    X(runtime)                                                                                     \
-    X(stats)                                                                                       \
-    X(tracing)                                                                                     \
-    X(upstream)
+/* Module names are Envoy's, all of them and in its order, so that --component-log-level and /logging carry over; some are
+ * of parts that do not exist here, and have nothing to say. */
+#define NU_LOG_MODULES(X) \
+    X(a2a) X(admin) X(ai_protocol_manager) X(alternate_protocols_cache) X(aws) X(assert) X(backtrace) \
+    X(basic_auth) X(cache_filter) X(client) X(config) X(connection) X(conn_handler) X(compression) \
+    X(credential_injector) X(decompression) X(dns) X(dubbo) X(envoy_bug) X(ext_authz) X(ext_proc) \
+    X(rocketmq) X(file) X(filter) X(forward_proxy) X(geolocation) X(grpc) X(happy_eyeballs) X(hc) \
+    X(health_checker) X(http) X(http2) X(hystrix) X(init) X(io) X(jwt) X(json_rpc) X(kafka) \
+    X(key_value_store) X(lua) X(local_rate_limit) X(main) X(matcher) X(mcp) X(misc) X(mongo) \
+    X(multi_connection) X(notification) X(oauth2) X(quic) X(quic_stream) X(pool) X(rate_limit_quota) \
+    X(rbac) X(rds) X(redis) X(router) X(runtime) X(stats) X(secret) X(sse) X(tap) X(testing) X(thrift) \
+    X(tracing) X(upstream) X(udp) X(wasm) X(websocket) X(golang) X(stats_sinks) X(dynamic_modules) \
+    X(ip_tagging)
 
 enum nu_log_module {
 #define X(name) NU_LOG_MODULE_##name,

@@ -105,20 +105,26 @@ static bool is_true(const bool *b, bool fallback)
     return b != NULL ? *b : fallback;
 }
 
-static void build_socket(struct nu_listener_conf *c, const listener_msg *msg)
+const struct nu_socket_option *nu_socket_options_build(struct nu_arena *a,
+                                                       struct envoy_config_core_v3_SocketOption *const *msgs, size_t n)
 {
-    struct nu_listen_options *o = &c->socket;
-    struct nu_socket_option *items = nu_arena_array(&c->arena, struct nu_socket_option, msg->n_socket_options);
-    for (size_t i = 0; i < msg->n_socket_options; i++) {
-        const struct envoy_config_core_v3_SocketOption *so = msg->socket_options[i];
+    struct nu_socket_option *items = nu_arena_array(a, struct nu_socket_option, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct envoy_config_core_v3_SocketOption *so = msgs[i];
         items[i].level = (int)so->level;
         items[i].name = (int)so->name;
         items[i].state = (enum nu_socket_state)so->state;
         items[i].number = (int)so->int_value;
         if (so->value_case == envoy_config_core_v3_SocketOption_buf_value_case)
-            items[i].bytes = nu_arena_str(&c->arena, so->buf_value);
+            items[i].bytes = nu_arena_str(a, so->buf_value);
     }
-    o->options = items;
+    return items;
+}
+
+static void build_socket(struct nu_listener_conf *c, const listener_msg *msg)
+{
+    struct nu_listen_options *o = &c->socket;
+    o->options = nu_socket_options_build(&c->arena, msg->socket_options, msg->n_socket_options);
     o->n_options = msg->n_socket_options;
     o->reuse_port = is_true(msg->enable_reuse_port, true);
     o->transparent = is_true(msg->transparent, false);

@@ -41,7 +41,7 @@ enum nu_health { NU_UNHEALTHY, NU_DEGRADED, NU_HEALTHY };
 
 struct nu_host_stats { /* as in /clusters */
     struct nu_atomic_u64 cx_active, cx_connect_fail, cx_total;
-    struct nu_atomic_u64 rq_active, rq_error, rq_success, rq_timeout, rq_total;
+    struct nu_atomic_u64 rq_active, rq_error, rq_pending_active, rq_success, rq_timeout, rq_total;
 };
 
 struct nu_host {

@@ -215,6 +215,7 @@ static void unqueue(struct nu_pool *p, struct nu_list *node)
 {
     nu_list_remove(node);
     NU_CLUSTER_GAUGE_DEC(p->cluster, p->worker, upstream_rq_pending_active);
+    (void)nu_atomic_u64_sub(&p->host->stats.rq_pending_active, 1);
     nu_breaker_give(p->cluster, p->info, p->priority, NU_BREAKER_PENDING, p->worker);
 }
 
@@ -252,6 +253,7 @@ void nu_pool_request(struct nu_pool *p, struct nu_list *node)
     nu_breaker_force(p->cluster, p->info, p->priority, NU_BREAKER_PENDING, p->worker);
     NU_CLUSTER_INC(p->cluster, p->worker, upstream_rq_pending_total);
     NU_CLUSTER_GAUGE_INC(p->cluster, p->worker, upstream_rq_pending_active);
+    (void)nu_atomic_u64_add(&p->host->stats.rq_pending_active, 1);
     nu_list_push_back(&p->pending, node);
     p->n_pending++;
     p->ops->set_pool(node, p);
