@@ -2,9 +2,10 @@
  *
  * The admin listener: its snapshot, the one filter chain, and the connection manager's settings, which are those of Envoy's
  * admin interface and cannot be configured. */
-#include "base/alloc.h"
 #include "admin/filter.h"
 #include "admin/request.h"
+#include "base/alloc.h"
+#include "base/envoy_version.h"
 #include "codec/pb/pb.h"
 #include "config/listener_build.h"
 #include "envoy/config/bootstrap/v3/bootstrap.nu.h"
@@ -42,7 +43,7 @@ const struct nu_address *nu_admin_address(const struct nu_admin *a)
 
 nu_str nu_admin_version(void)
 {
-    return NU_STR("9e5580933739775e8bce696a57a2e1bc99368f23/1.40.0/Clean/RELEASE/BoringSSL");
+    return NU_STR(NU_ENVOY_VERSION);
 }
 
 /* ---- statistics ---- */
@@ -82,7 +83,7 @@ static void make_scopes(struct nu_factory *f, struct nu_hcm_conf *c)
 
 /* ---- the connection manager ---- */
 
-static const struct nu_filter_list make_filters(struct nu_factory *f, struct nu_admin *a)
+static struct nu_filter_list make_filters(struct nu_factory *f, struct nu_admin *a)
 {
     struct nu_admin_filter_conf *conf = nu_arena_new(f->arena, struct nu_admin_filter_conf);
     struct nu_http_filter_entry *entry = nu_arena_new(f->arena, struct nu_http_filter_entry);

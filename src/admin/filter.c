@@ -187,7 +187,7 @@ void nu_admin_filter_attach(const struct nu_http_filter_conf *conf, struct nu_ht
 {
     struct admin_filter *f = nu_arena_new(nu_http_stream_arena(s), struct admin_filter);
     f->base.ops = &filter_ops;
-    f->admin = nu_container_of(conf, struct nu_admin_filter_conf, base)->admin;
+    f->admin = ((const struct nu_admin_filter_conf *)(const void *)conf)->admin;
     f->worker = nu_http_stream_worker(s);
     nu_http_stream_add_filter(s, &f->base);
 }

@@ -121,10 +121,10 @@ nu_str nu_json_duration_ms(uint64_t ms, char dst[32])
 
 nu_str nu_json_time(uint64_t wall_ns, char dst[32])
 {
-    time_t seconds = (time_t)(wall_ns / NU_NS_PER_S);
+    time_t seconds = (time_t)(wall_ns / NU_NS_PER_SEC);
     struct tm tm;
     gmtime_r(&seconds, &tm);
     size_t n = strftime(dst, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-    n += (size_t)snprintf(dst + n, 32 - n, ".%03uZ", (unsigned)(wall_ns % NU_NS_PER_S / NU_NS_PER_MS));
+    n += (size_t)snprintf(dst + n, 32 - n, ".%03uZ", (unsigned)(wall_ns % NU_NS_PER_SEC / NU_NS_PER_MS));
     return nu_str_make(dst, n);
 }
