@@ -120,23 +120,12 @@ static void build_transport(struct nu_factory *f, const struct envoy_config_core
     info->transport = &nu_raw_buffer;
     if (msg == NULL)
         return;
-    const char *category = "envoy.transport_sockets.upstream";
-    const struct nu_extension *e;
-    if (msg->typed_config == NULL) {
-        e = nu_extension_by_name(category, msg->name);
-        if (e == NULL) {
-            bool envoys = nu_str_starts(msg->name, NU_STR("envoy."));
-            (envoys ? nu_pb_unsupported : nu_pb_error)(f->diags, msg, "name", "there is no upstream transport socket '%.*s'",
-                                                       NU_STR_ARG(msg->name));
-        }
-    } else {
-        e = nu_extension_resolve(f, category, msg, "typed_config", msg->typed_config);
-    }
+    const struct nu_extension *e =
+        nu_extension_resolve(f, "envoy.transport_sockets.upstream", msg, "typed_config", msg->typed_config);
     if (e == NULL)
         return;
     const struct nu_transport_factory *factory = e->ops;
-    const struct nu_transport_conf *conf =
-        factory->create(f, msg->typed_config != NULL ? msg->typed_config->msg : NULL);
+    const struct nu_transport_conf *conf = factory->create(f, msg->typed_config->msg);
     if (conf == NULL)
         return;
     info->transport = conf;
