@@ -49,6 +49,35 @@ bool nu_tree_starts_curly(nu_str text)
            (uint8_t)text.ptr[2] <= 0x9f;
 }
 
+size_t nu_tree_utf8_len(const uint8_t *p, const uint8_t *end)
+{
+    if (*p < 0x80)
+        return 1;
+    size_t more = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
+    if (*p < 0xc2 || *p > 0xf4 || (size_t)(end - p) <= more)
+        return 0;
+    /* neither overlong forms nor surrogates */
+    uint8_t lo = *p == 0xe0 ? 0xa0 : *p == 0xf0 ? 0x90 : 0x80, hi = *p == 0xed ? 0x9f : *p == 0xf4 ? 0x8f : 0xbf;
+    if (p[1] < lo || p[1] > hi)
+        return 0;
+    for (size_t i = 2; i <= more; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return more + 1;
+}
+
+bool nu_tree_is_utf8(nu_str text)
+{
+    const uint8_t *p = (const uint8_t *)text.ptr, *end = p + text.len;
+    while (p < end) {
+        size_t n = nu_tree_utf8_len(p, end);
+        if (n == 0)
+            return false;
+        p += n;
+    }
+    return true;
+}
+
 bool nu_tree_has_curly_quote(nu_str text)
 {
     for (size_t i = 0; i + 2 < text.len; i++) {
@@ -116,6 +145,7 @@ static void close_map(struct nu_tree_builder *b, struct nu_tree *t, const struct
                         "\"%.*s\" is written twice in one map; this one holds, not that of line %u",
                         NU_STR_ARG(from[i].key), before->key_pos.line);
             *before = from[i];
+            before->twice = b->json;
             continue;
         }
         to[kept++] = from[i];

@@ -31,6 +31,7 @@ struct nu_tree_member {
     nu_str key;
     struct nu_pos key_pos;
     struct nu_tree *value;
+    bool twice; /* JSON: the key stands in this map more than once (YAML: the last one simply holds) */
 };
 
 struct nu_tree {
@@ -59,6 +60,10 @@ const char *nu_tree_kind_name(enum nu_tree_kind kind);
 const struct nu_tree_member *nu_tree_find(const struct nu_tree *t, nu_str key);
 const struct nu_tree *nu_tree_get(const struct nu_tree *t, nu_str key);
 
+/* Bytes of the well-formed UTF-8 sequence (RFC 3629) at p, which is before end; 0: there is none. */
+size_t nu_tree_utf8_len(const uint8_t *p, const uint8_t *end);
+bool nu_tree_is_utf8(nu_str text);
+
 /* Whether the text has a typographic quote (the ones that articles and chats put in place of " and '). */
 bool nu_tree_has_curly_quote(nu_str text);
 /* Whether the text begins with one. */
@@ -72,6 +77,7 @@ struct nu_tree_builder {
     struct nu_tree_member *members; /* heap stack, shared by all open maps and lists */
     size_t n, cap;
     uint32_t nodes;
+    bool json;
     bool failed;
 };
 

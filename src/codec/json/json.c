@@ -152,6 +152,10 @@ static bool read_string(struct reader *r, nu_str *out)
         ok = false;
     }
     r->p += ok;
+    if (ok && !nu_tree_is_utf8(nu_sb_str(&sb))) {
+        nu_tree_fail(&r->b, start, "not JSON: this string is not UTF-8");
+        ok = false;
+    }
     *out = nu_arena_str(r->b.arena, nu_sb_str(&sb));
     nu_sb_free(&sb);
     return ok;
@@ -316,6 +320,7 @@ struct nu_tree *nu_json_read(struct nu_arena *a, struct nu_diags *d, nu_str file
     struct reader r = {.line = 1};
     struct nu_tree *t = NULL;
     nu_tree_builder_init(&r.b, a, d, file);
+    r.b.json = true;
     if (nu_str_starts(text, NU_STR("\xef\xbb\xbf")))
         text = nu_str_skip(text, 3);
     r.p = r.line_start = r.counted = text.ptr;

@@ -103,7 +103,7 @@ static void hold_typed_struct(struct loader *l, struct google_protobuf_Any *any,
     const struct nu_pb_type *type = nu_pb_any_type(l->diags, any, url.ptr != NULL ? url : NU_STR(""), t->pos);
     if (type == NULL)
         return;
-    any->type_url = url;
+    any->type_url = nu_str_find(url, '/') >= 1 ? url : nu_arena_printf(l->arena, "type.googleapis.com/%.*s", NU_STR_ARG(url));
     if (value != NULL && value->kind == NU_TREE_MAP) {
         hold(l, any, type, value);
     } else if (value == NULL || value->kind == NU_TREE_NULL) {

@@ -65,6 +65,16 @@ static bool read_scalar(struct loader *l, const struct place *at, const struct n
     return expected == NULL;
 }
 
+/* Keys of a map are unique in JSON. */
+static void check_key(struct loader *l, struct nu_pb_msg *m, const struct nu_pb_field *f, const struct nu_tree_member *member)
+{
+    if (!member->twice)
+        return;
+    m->incomplete = true;
+    nu_pb_report(l->diags, NU_DIAG_ERROR, m, nu_pb_names + f->name, member->key_pos, "\"%.*s\" is written twice",
+                 NU_STR_ARG(member->key));
+}
+
 /* google.protobuf.Struct and its parts take any tree. */
 static void load_struct(struct loader *l, struct google_protobuf_Struct *s, const struct nu_tree *t)
 {
@@ -73,6 +83,7 @@ static void load_struct(struct loader *l, struct google_protobuf_Struct *s, cons
     s->n_fields = n;
     for (size_t i = 0; i < n; i++) {
         struct place at = {.msg = &s->pb, .field = 0, .index = (uint32_t)i};
+        check_key(l, &s->pb, nu_pb_field_at(&google_protobuf_Struct_type, 0), &t->u.map.members[i]);
         s->fields[i].key = t->u.map.members[i].key;
         s->fields[i].value = (struct google_protobuf_Value *)(void *)nu_pb_load_message(
             l, t->u.map.members[i].value, &google_protobuf_Value_type, &at);
@@ -266,6 +277,7 @@ static void load_map(struct loader *l, struct place *at, const struct nu_tree *t
         const struct nu_tree_member *member = &t->u.map.members[i];
         char *to = array + i * entry->size;
         at->index = (uint32_t)i;
+        check_key(l, at->msg, f, member);
         memcpy(to + key->offset, &member->key, sizeof(member->key));
         if (value->kind == NU_PB_MESSAGE) {
             struct nu_pb_msg *m = member->value->kind != NU_TREE_NULL
@@ -282,17 +294,43 @@ static void load_map(struct loader *l, struct place *at, const struct nu_tree *t
     }
 }
 
+/* Whether a field has a value already: its key was written in both spellings. */
+static bool is_set(const struct nu_pb_field *f, const char *base)
+{
+    size_t n = 0;
+    if (f->label == NU_PB_REPEATED || f->label == NU_PB_MAP)
+        memcpy(&n, base + f->aux, sizeof(n));
+    else if (f->kind == NU_PB_MESSAGE)
+        return !nu_pb_is_default(f->kind, base + f->offset);
+    return n > 0;
+}
+
+/* A plain scalar that is written twice has its last value. Of anything else, Google's reader makes a union or an error:
+ * here it is an error. */
+static bool check_once(struct loader *l, const struct place *at, const struct nu_pb_field *f,
+                       const struct nu_tree_member *member)
+{
+    bool plain = f->kind != NU_PB_MESSAGE && f->label != NU_PB_REPEATED && (f->flags & NU_PB_IN_ONEOF) == 0;
+    if (!is_set(f, (const char *)at->msg) && (!member->twice || plain))
+        return true;
+    at->msg->incomplete = true;
+    nu_pb_report(l->diags, NU_DIAG_ERROR, at->msg, nu_pb_names + f->name, member->key_pos, "is written twice");
+    return false;
+}
+
 /* One member of a oneof at a time. */
 static bool claim_oneof(struct loader *l, const struct place *at, const struct nu_pb_field *f, struct nu_pos pos)
 {
     int set;
     char *slot = (char *)at->msg + f->aux;
     memcpy(&set, slot, sizeof(set));
-    if (set != 0 && set != (int)f->number) {
+    if (set != 0) {
         const struct nu_pb_field *other = nu_pb_find_number(at->msg->type, (uint32_t)set);
         at->msg->incomplete = true;
-        nu_pb_report(l->diags, NU_DIAG_ERROR, at->msg, NULL, pos, "\"%s\" and \"%s\" exclude each other: only one may be set",
-                     nu_pb_names + other->name, nu_pb_names + f->name);
+        nu_pb_report(l->diags, NU_DIAG_ERROR, at->msg, NULL, pos,
+                     other == f ? "\"%s\" and its other spelling \"%s\" exclude each other"
+                                : "\"%s\" and \"%s\" exclude each other: only one may be set",
+                     nu_pb_names + other->name, nu_pb_names + (other == f ? f->json_name : f->name));
         return false;
     }
     set = (int)f->number;
@@ -315,6 +353,8 @@ static void load_field(struct loader *l, struct place *at, const struct nu_tree_
     char *base = (char *)at->msg;
     bool is_value = f->kind == NU_PB_MESSAGE && f->label == NU_PB_SINGLE && nu_pb_field_type(f)->well_known == NU_PB_VALUE;
     if (t->kind == NU_TREE_NULL && !is_value)
+        return;
+    if (!check_once(l, at, f, member))
         return;
     if ((f->flags & NU_PB_IN_ONEOF) != 0 && !claim_oneof(l, at, f, member->key_pos))
         return;
@@ -384,9 +424,10 @@ static const struct nu_pb_absent_field *find_absent(const struct nu_pb_type *typ
     return NULL;
 }
 
-void nu_pb_report_absent(struct nu_diags *d, const struct nu_pb_msg *m, const struct nu_pb_type *type,
+void nu_pb_report_absent(struct nu_diags *d, struct nu_pb_msg *m, const struct nu_pb_type *type,
                          const struct nu_pb_absent_field *absent, struct nu_pos pos)
 {
+    m->partial = true;
     nu_pb_report(d, absent->refused ? NU_DIAG_ERROR : NU_DIAG_UNSUPPORTED, m, NULL, pos, "field \"%s\" of %s is %s",
                  nu_pb_names + absent->name, nu_pb_names + type->name,
                  absent->refused ? "no longer allowed" : "not supported yet");
@@ -404,10 +445,12 @@ static void unknown_field(struct loader *l, struct nu_pb_msg *m, const struct nu
                      NU_STR_ARG(member->key), type);
         return;
     }
-    m->incomplete = true;
     if (absent != NULL) {
         nu_pb_report_absent(l->diags, m, m->type, absent, member->key_pos);
-    } else if (nu_tree_has_curly_quote(member->key)) {
+        return;
+    }
+    m->incomplete = true;
+    if (nu_tree_has_curly_quote(member->key)) {
         nu_pb_report(l->diags, NU_DIAG_ERROR, m, NULL, member->key_pos,
                      "the key %.*s is in typographic quotes (from a copied article?); straight quotes are \" and '",
                      NU_STR_ARG(member->key));

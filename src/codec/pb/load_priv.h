@@ -33,8 +33,8 @@ void nu_pb_check_duration(struct loader *l, const struct place *at, const struct
                           struct nu_pos pos);
 /* Warns when the API calls a field deprecated or work in progress. */
 void nu_pb_warn_of_field(struct nu_diags *d, const struct nu_pb_msg *m, const struct nu_pb_field *f, struct nu_pos pos);
-/* Reports a field that Envoy has and api/ lacks; `type` is m's or that of a wrapper or map entry in it. */
-void nu_pb_report_absent(struct nu_diags *d, const struct nu_pb_msg *m, const struct nu_pb_type *type,
+/* Reports a field that Envoy has and api/ lacks, and marks m partial; `type` is m's or that of a wrapper or map entry in it. */
+void nu_pb_report_absent(struct nu_diags *d, struct nu_pb_msg *m, const struct nu_pb_type *type,
                          const struct nu_pb_absent_field *absent, struct nu_pos pos);
 
 /* {"@type": ..., fields} into an Any and the message that it holds. */

@@ -137,7 +137,7 @@ void nu_pb_report(struct nu_diags *d, enum nu_diag_kind kind, const void *msg, c
 static bool is_doubtful(const struct nu_pb_msg *m)
 {
     for (unsigned up = 0; m != NULL && up < 3; m = m->parent, up++)
-        if (m->incomplete)
+        if (m->incomplete || m->partial)
             return true;
     return false;
 }

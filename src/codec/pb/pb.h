@@ -19,6 +19,7 @@ struct nu_pb_msg {
                                      * has one, without content, that names the source */
     uint16_t parent_field;          /* index in the parent's fields */
     bool incomplete;                /* a field could not be read: what is unset here may have been meant */
+    bool partial;                   /* a field that api/ lacks was set: it may be the missing member of a oneof */
     uint32_t parent_index;          /* repeated field, map: which element */
 };
 

@@ -137,7 +137,8 @@ static void add_quoted(struct nu_pb_out *o, nu_str text)
     while (p < end) {
         const uint8_t *start = p;
         uint32_t c = next_char(&p, end);
-        if (must_escape(c))
+        /* YAML's set of printable characters ends before these two. */
+        if (must_escape(c) || (o->yaml && (c == 0xfffe || c == 0xffff)))
             add_escape(o, c);
         else if (c == 0xfffd)
             nu_sb_lit(o->sb, "\xef\xbf\xbd");

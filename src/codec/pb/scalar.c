@@ -35,30 +35,6 @@ bool nu_pb_is_default(enum nu_pb_kind kind, const void *at)
     return memcmp(at, zero, nu_pb_scalar_size(kind)) == 0;
 }
 
-/* RFC 3629: no surrogates, no overlong forms. */
-bool nu_pb_is_utf8(nu_str s)
-{
-    const uint8_t *p = (const uint8_t *)s.ptr, *end = p + s.len;
-    while (p < end) {
-        if (*p < 0x80) {
-            p++;
-            continue;
-        }
-        size_t n = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
-        if (*p < 0xc2 || *p > 0xf4 || (size_t)(end - p) <= n)
-            return false;
-        uint8_t lo = *p == 0xe0 ? 0xa0 : *p == 0xf0 ? 0x90 : 0x80, hi = *p == 0xed ? 0x9f : *p == 0xf4 ? 0x8f : 0xbf;
-        if (p[1] < lo || p[1] > hi)
-            return false;
-        for (size_t i = 2; i <= n; i++) {
-            if ((p[i] & 0xc0) != 0x80)
-                return false;
-        }
-        p += n + 1;
-    }
-    return true;
-}
-
 /* An integer between lo and hi, as digits or as a number without fraction ("80", "80.0", "8e1"). */
 static bool read_signed(nu_str text, int64_t lo, int64_t hi, int64_t *out)
 {
@@ -209,7 +185,7 @@ static const char *read_text(struct nu_arena *a, const struct nu_tree *t, enum n
     if (kind == NU_PB_BYTES)
         return read_base64(a, t->u.text, out) ? NULL : "base64 text";
     *out = t->u.text;
-    return nu_pb_is_utf8(t->u.text) ? NULL : "UTF-8";
+    return nu_tree_is_utf8(t->u.text) ? NULL : "UTF-8";
 }
 
 const char *nu_pb_scalar_read(struct nu_arena *a, const struct nu_tree *t, enum nu_pb_kind kind,

@@ -30,6 +30,4 @@ NU_NODISCARD const char *nu_pb_scalar_read(struct nu_arena *a, const struct nu_t
 /* "1.5s" -> seconds and nanoseconds of the same sign; false: malformed or out of the API's range. */
 NU_NODISCARD bool nu_pb_parse_duration(nu_str text, int64_t *seconds, int32_t *nanos);
 
-bool nu_pb_is_utf8(nu_str s);
-
 #endif

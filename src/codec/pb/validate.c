@@ -3,7 +3,6 @@
  * The API's validation rules (protoc-gen-validate's semantics), checked over a whole message. Rules are rows of
  * nu_pb_rules; nothing here knows a message by name. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "base/regex.h"
@@ -134,22 +133,16 @@ static void check_text(struct checker *c, const struct subject *s, const struct 
 
 /* ---- numbers ---- */
 
-/* `scale` is how many of v's unit make one of the rule's. */
 static void check_bounds(struct checker *c, const struct subject *s, const struct nu_pb_rule *r, double v,
-                         const char *unit, double scale)
+                         const char *unit)
 {
-    double lo = r->lo * scale, hi = r->hi * scale;
-    if (scale > 1) {
-        lo = round(lo);
-        hi = round(hi);
-    }
-    if ((r->flags & NU_PB_RULE_GT) != 0 && !(v > lo))
+    if ((r->flags & NU_PB_RULE_GT) != 0 && !(v > r->lo))
         fail(c, s, "must be greater than %g%s", r->lo, unit);
-    if ((r->flags & NU_PB_RULE_GTE) != 0 && !(v >= lo))
+    if ((r->flags & NU_PB_RULE_GTE) != 0 && !(v >= r->lo))
         fail(c, s, "must be at least %g%s", r->lo, unit);
-    if ((r->flags & NU_PB_RULE_LT) != 0 && !(v < hi))
+    if ((r->flags & NU_PB_RULE_LT) != 0 && !(v < r->hi))
         fail(c, s, "must be less than %g%s", r->hi, unit);
-    if ((r->flags & NU_PB_RULE_LTE) != 0 && !(v <= hi))
+    if ((r->flags & NU_PB_RULE_LTE) != 0 && !(v <= r->hi))
         fail(c, s, "must be at most %g%s", r->hi, unit);
 }
 
@@ -158,7 +151,7 @@ static void check_number(struct checker *c, const struct subject *s, const struc
     char text[32];
     if (v == 0 && (r->flags & NU_PB_RULE_IGNORE_EMPTY) != 0)
         return;
-    check_bounds(c, s, r, v, "", 1);
+    check_bounds(c, s, r, v, "");
     snprintf(text, sizeof(text), "%.0f", v);
     if (r->n_in > 0 && !listed(r->in, r->n_in, nu_str_from(text)))
         fail(c, s, "must be one of %s", list_text(c, r->in, r->n_in).ptr);
@@ -219,7 +212,7 @@ static void check_duration(struct checker *c, const struct subject *s, const str
                            const struct nu_pb_msg *m)
 {
     const struct google_protobuf_Duration *d = (const struct google_protobuf_Duration *)(const void *)m;
-    check_bounds(c, s, r, (double)d->seconds + d->nanos / 1e9, "s", 1);
+    check_bounds(c, s, r, (double)d->seconds + d->nanos / 1e9, "s");
 }
 
 static void check_submessage(struct checker *c, const struct subject *s, uint16_t rule, const struct nu_pb_msg *m)
@@ -357,7 +350,7 @@ static void check_field(struct checker *c, const struct nu_pb_msg *m, const stru
         check_submessage(c, &s, f->rule, *(const struct nu_pb_msg *const *)field_at(m, f));
     else if (present && !m->incomplete)
         check_scalar(c, &s, (enum nu_pb_kind)f->kind, f->rule, field_at(m, f));
-    else if (present && *(const uint8_t *)field_at(m, f) != 0)
+    else if (present && !nu_pb_is_default(f->kind, field_at(m, f)))
         check_scalar(c, &s, (enum nu_pb_kind)f->kind, f->rule, field_at(m, f));
 }
 
@@ -368,7 +361,7 @@ static void check_oneofs(struct checker *c, const struct nu_pb_msg *m)
         const struct nu_pb_oneof *o = &nu_pb_oneofs[type->first_oneof + i];
         int set;
         memcpy(&set, (const char *)m + o->case_offset, sizeof(set));
-        if (!o->required || set != 0 || m->incomplete)
+        if (!o->required || set != 0 || m->incomplete || m->partial)
             continue;
         struct nu_sb names = {0};
         for (unsigned k = 0; k < type->n_fields; k++) {

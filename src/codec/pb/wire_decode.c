@@ -177,7 +177,7 @@ static bool take_text(struct decoder *d, const struct place *at, struct input *i
     /* What an Any holds is decoded as soon as the Any is complete: until then a view will do. */
     bool passing = kind == NU_PB_BYTES && at->msg->type->well_known == NU_PB_ANY;
     *to = passing ? text_of(&part) : nu_arena_str(d->l.arena, text_of(&part));
-    if (kind == NU_PB_STRING && !nu_pb_is_utf8(*to))
+    if (kind == NU_PB_STRING && !nu_tree_is_utf8(*to))
         nu_pb_fail_expected(&d->l, at, NULL, "UTF-8");
     return true;
 }
@@ -202,7 +202,6 @@ static void report_unknown(struct decoder *d, struct nu_pb_msg *m, const struct 
 {
     const struct nu_pb_absent_field *absent = find_absent(type, t.number);
     if (absent != NULL) {
-        m->incomplete = true;
         nu_pb_report_absent(d->l.diags, m, type, absent, (struct nu_pos){0});
         return;
     }

@@ -271,40 +271,31 @@ static bool read_rest(struct reader *r)
     return true;
 }
 
-/* Length of the UTF-8 sequence at s, 0: none. */
-static size_t utf8_at(const unsigned char *s, size_t n)
+/* Bytes that are not UTF-8 read as spaces, as they do in Envoy (libyaml would refuse them); surrogates are refused. The
+ * result is `text` itself or lives in the arena. */
+static nu_str mend_utf8(struct reader *r, nu_str text)
 {
-    size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
-    if (len == 0 || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    bool bad = len == 3 ? (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)
-                        : len == 4 && ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f));
-    return bad ? 0 : len;
-}
-
-/* As Envoy's reader: bytes that are not UTF-8 are read as U+FFFD. Texts in UTF-16 (with a mark) are left to libyaml. */
-static nu_str to_utf8(struct nu_arena *a, nu_str text)
-{
-    const unsigned char *s = (const unsigned char *)text.ptr;
-    size_t i = 0;
-    if (text.len >= 2 && ((s[0] == 0xff && s[1] == 0xfe) || (s[0] == 0xfe && s[1] == 0xff)))
-        return text;
-    while (i < text.len && utf8_at(s + i, text.len - i) > 0)
-        i += utf8_at(s + i, text.len - i);
-    if (i == text.len)
-        return text;
-    char *out = nu_arena_alloc(a, text.len * 3);
-    size_t n = 0;
-    for (i = 0; i < text.len;) {
-        size_t len = utf8_at(s + i, text.len - i);
-        memcpy(out + n, len > 0 ? text.ptr + i : "\xef\xbf\xbd", len > 0 ? len : 3);
-        n += len > 0 ? len : 3;
-        i += len > 0 ? len : 1;
+    bool utf16 = text.len >= 2 && ((uint8_t)text.ptr[0] ^ (uint8_t)text.ptr[1]) == 1 && (uint8_t)text.ptr[0] >= 0xfe;
+    const uint8_t *p = (const uint8_t *)text.ptr, *end = p + text.len;
+    struct nu_pos pos = {1, 1};
+    char *mended = NULL;
+    while (!utf16 && p < end) {
+        size_t n = nu_tree_utf8_len(p, end);
+        bool surrogate = n == 0 && *p == 0xed && end - p > 2 && (p[1] & 0xe0) == 0xa0;
+        if (n == 0 && !surrogate) {
+            if (mended == NULL) {
+                mended = nu_arena_cstr(r->b.arena, text);
+                nu_diag_add(r->b.diags, NU_DIAG_WARNING, r->b.doc->file, pos, NU_STR(""),
+                            "not UTF-8: such bytes are read as spaces");
+            }
+            mended[p - (const uint8_t *)text.ptr] = ' ';
+        }
+        pos.column++;
+        if (*p == '\n')
+            pos = (struct nu_pos){pos.line + 1, 1};
+        p += nu_max(n, (size_t)1);
     }
-    return nu_str_make(out, n);
+    return mended != NULL ? nu_str_make(mended, text.len) : text;
 }
 
 struct nu_tree *nu_yaml_read(struct nu_arena *a, struct nu_diags *d, nu_str file, nu_str text)
@@ -317,7 +308,7 @@ struct nu_tree *nu_yaml_read(struct nu_arena *a, struct nu_diags *d, nu_str file
     } else if (!yaml_parser_initialize(&r.parser)) {
         abort(); /* out of memory */
     } else {
-        text = to_utf8(a, text);
+        text = mend_utf8(&r, text);
         yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.ptr, text.len);
         t = read_document(&r);
         if (t != NULL && !read_rest(&r))
