@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loader on JSON: the input is a bootstrap. */
+#include "codec/pb/fuzz_priv.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    nu_fuzz_text(data, size, NU_TEXT_JSON);
+    return 0;
+}
