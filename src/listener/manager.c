@@ -494,11 +494,11 @@ static void commit_update(struct nu_listener_manager *lm, struct change *ch)
     l->conf = ch->conf;
     l->sockets = ch->sockets;
     l->n_sockets = ch->sockets != NULL ? ch->conf->n_addresses : 0;
+    begin_drain(l, old, l->conf); /* before any worker serves the new chains: whoever sees those finds the old ones draining */
     if (lm->started && !l->stopped) {
         listen_or_log(l);
         tell_workers(l);
     }
-    begin_drain(l, old, l->conf);
     if (old_sockets != NULL)
         drop_sockets_later(l, old_sockets, n_old);
     nu_listener_conf_unref(&old);
