@@ -46,7 +46,6 @@ struct nu_admin_options {
     bool log_format_escaped;
     nu_str service_cluster, service_node, service_zone;
     uint64_t file_flush_interval_ms;    /* 10000 */
-    uint64_t file_flush_min_size;       /* bytes */
     uint64_t drain_time_s;              /* 600 */
     uint64_t parent_shutdown_time_s;    /* 900 */
     enum { NU_MODE_SERVE, NU_MODE_VALIDATE, NU_MODE_INIT_ONLY } mode;

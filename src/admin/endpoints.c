@@ -15,6 +15,19 @@ static const struct nu_admin_param clusters_params[] = {
     {.name = "filter", .help = "Regular expression (Google re2) for filtering clusters by name"},
     {.name = "format", .help = "File format to use", .choices = "text, json"},
 };
+static const struct nu_admin_param config_dump_params[] = {
+    {.name = "resource", .help = "The resource to dump"},
+    {.name = "mask",
+     .help = "The mask to apply. When both resource and mask are specified, the mask is applied to every element in the "
+             "desired repeated field so that only a subset of fields are returned. The mask is parsed as a "
+             "Protobuf::FieldMask"},
+    {.name = "name_regex",
+     .help = "Dump only the currently loaded configurations whose names match the specified regex. Can be used with both "
+             "resource and mask query parameters."},
+    {.name = "include_eds",
+     .help = "Dump currently loaded configuration including EDS. See the response definition for more information",
+     .is_switch = true},
+};
 static const struct nu_admin_param drain_params[] = {
     {.name = "graceful",
      .help = "When draining listeners, enter a graceful drain period prior to closing listeners. This behaviour and "
@@ -73,6 +86,10 @@ const struct nu_admin_endpoint nu_admin_endpoints[] = {
     {.path = "/", .help = "Admin home page", .run = nu_admin_home},
     {.path = "/certs", .help = "print certs on machine", .run = nu_admin_certs},
     {.path = "/clusters", .help = "upstream cluster status", .run = nu_admin_clusters, PARAMS(clusters_params)},
+    {.path = "/config_dump",
+     .help = "dump current Envoy configs",
+     .run = nu_admin_config_dump,
+     PARAMS(config_dump_params)},
     {.path = "/contention",
      .help = "dump current Envoy mutex contention stats (if enabled)",
      .run = nu_admin_contention},

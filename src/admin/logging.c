@@ -11,7 +11,8 @@ static void refuse(struct nu_admin_request *r, const char *why)
                   "usage: /logging?<name>=<level> (change single level)\n"
                   "usage: /logging?paths=name1:level1,name2:level2,... (change multiple levels)\n"
                   "usage: /logging?level=<level> (change all levels)\n"
-                  "usage: /logging?group=<group_name>:<level> (change group of loggers)\n\n",
+                  "usage: /logging?group=<group_name>:<level> (change group of loggers)\n"
+                  "levels: trace debug info warning error critical off \n",
                   why);
 }
 
@@ -77,10 +78,8 @@ void nu_admin_logging(struct nu_admin_request *r)
             given = &r->params.items[i];
     }
     const char *why = n > 1 ? "invalid number of parameters" : given != NULL ? change(given) : NULL;
-    if (why != NULL) {
+    if (why != NULL)
         refuse(r, why);
-        return;
-    }
     nu_sb_lit(&r->out, "active loggers:\n");
     for (unsigned i = 0; i < NU_LOG_N_MODULES; i++) {
         unsigned char level = atomic_load_explicit(&nu_log_levels[i], memory_order_relaxed);

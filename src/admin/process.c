@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Endpoints about the process as a whole: its state, its end, draining, runtime, memory. */
-#include <malloc.h>
-
 #include "admin/json.h"
 #include "admin/request.h"
+#include "base/memory_use.h"
 #include "worker/runtime.h"
 
 static void ok(struct nu_admin_request *r)
@@ -95,16 +94,16 @@ void nu_admin_runtime_modify(struct nu_admin_request *r)
 /* The fields are TCMalloc's; these are the nearest of glibc. */
 void nu_admin_memory(struct nu_admin_request *r)
 {
-    struct mallinfo2 m = mallinfo2();
+    struct nu_memory_use use = nu_memory_use();
     struct nu_json j = {.sb = &r->out};
     r->content_type = NU_ADMIN_JSON;
     nu_json_open(&j, '{');
-    nu_json_ku64_text(&j, "allocated", m.uordblks + m.hblkhd);
-    nu_json_ku64_text(&j, "heap_size", m.arena + m.hblkhd);
+    nu_json_ku64_text(&j, "allocated", use.allocated);
+    nu_json_ku64_text(&j, "heap_size", use.heap);
     nu_json_ku64_text(&j, "pageheap_unmapped", 0);
-    nu_json_ku64_text(&j, "pageheap_free", m.fordblks);
-    nu_json_ku64_text(&j, "total_thread_cache", m.fsmblks);
-    nu_json_ku64_text(&j, "total_physical_bytes", m.arena + m.hblkhd);
+    nu_json_ku64_text(&j, "pageheap_free", use.heap_free);
+    nu_json_ku64_text(&j, "total_thread_cache", use.cached);
+    nu_json_ku64_text(&j, "total_physical_bytes", use.resident);
     nu_json_close(&j, '}');
     nu_sb_char(&r->out, '\n');
 }

@@ -63,7 +63,7 @@ static void options(struct nu_json *j, const struct nu_admin_options *o)
     nu_json_kbool(j, "skip_hot_restart_on_no_parent", o->skip_hot_restart_on_no_parent);
     nu_json_kbool(j, "skip_hot_restart_parent_stats", o->skip_hot_restart_parent_stats);
     nu_json_kbool(j, "skip_deprecated_logs", false);
-    nu_json_ku64(j, "file_flush_min_size", o->file_flush_min_size);
+    nu_json_ku64(j, "file_flush_min_size", 0); /* Envoy never fills it in */
     nu_json_kbool(j, "log_stacktrace_single_entry", false);
     nu_json_close(j, '}');
 }

@@ -152,6 +152,8 @@ struct nu_cluster_build *nu_cluster_build(struct nu_factory *outer, const struct
     struct nu_factory f = *outer;
     f.arena = &b->info->arena;
     f.stat_cluster = b->stat_name;
+    if (msg->alt_stat_name.len > 0)
+        b->info->alt_stat_name = nu_arena_str(f.arena, msg->alt_stat_name);
     b->type = nu_cluster_type_build(&f, msg, &b->dns);
     build_connect(&f, msg, b->info);
     build_transport(&f, msg->transport_socket, b->info);

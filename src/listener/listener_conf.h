@@ -81,6 +81,7 @@ struct nu_listener_conf {
     struct nu_scope *scope;                       /* listener.<stat_name>. */
     struct nu_scope **worker_scopes;              /* ... worker_<n>.; [n_workers] main_thread. */
     struct nu_address **bound;                    /* references: what the sockets are bound to, as addresses[] */
+    uint64_t updated_wall_ns;
     struct nu_workers *workers;
     struct nu_post dispose;                       /* the last reference may go on any thread; memory goes on main */
 };

@@ -507,6 +507,7 @@ static void commit_update(struct nu_listener_manager *lm, struct change *ch)
 static void commit(struct nu_listener_manager *lm, struct change *ch)
 {
     make_scopes(lm, ch->conf);
+    ch->conf->updated_wall_ns = nu_loop_wall_ns(nu_workers_main(lm->server->workers)->loop);
     note_bound(ch->conf, ch->sockets);
     for (unsigned i = 0; i < lm->server->workers->n && !ch->conf->on_main; i++)
         lm_count(lm, NU_LM_listener_create_success);

@@ -168,7 +168,6 @@ static void fill_admin_options(struct nu_process *p)
         .service_node = text_or_empty(o->service_node),
         .service_zone = text_or_empty(o->service_zone),
         .file_flush_interval_ms = o->file_flush_interval_ms,
-        .file_flush_min_size = o->file_flush_min_kb,
         .drain_time_s = o->drain_time_s,
         .parent_shutdown_time_s = 900,
         .disable_hot_restart = true,

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The statistics of the process itself, and the flush that makes histograms visible. */
-#include <malloc.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "base/envoy_version.h"
+#include "base/memory_use.h"
 #include "listener/listener.h"
 #include "server/process.h"
 #include "server/server_stats.h"
@@ -17,31 +14,21 @@ static void gauge(const struct nu_process *p, unsigned index, uint64_t v)
     nu_gauge_set(p->scope, p->server.workers->n, index, v);
 }
 
-static uint64_t resident_bytes(void)
-{
-    unsigned long long size = 0, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f == NULL)
-        return 0;
-    int n = fscanf(f, "%llu %llu", &size, &resident);
-    fclose(f);
-    return n == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
 static void memory(const struct nu_process *p)
 {
-    struct mallinfo2 m = mallinfo2();
-    gauge(p, NU_SERVER_memory_allocated, m.uordblks + m.hblkhd);
-    gauge(p, NU_SERVER_memory_heap_size, m.arena + m.hblkhd);
-    gauge(p, NU_SERVER_memory_physical_size, resident_bytes());
+    struct nu_memory_use use = nu_memory_use();
+    gauge(p, NU_SERVER_memory_allocated, use.allocated);
+    gauge(p, NU_SERVER_memory_heap_size, use.heap);
+    gauge(p, NU_SERVER_memory_physical_size, use.resident);
 }
 
 static void update(const struct nu_process *p)
 {
     uint64_t s = (nu_clock_monotonic_ns() - p->started_ns) / NU_NS_PER_SEC;
     gauge(p, NU_SERVER_uptime, s);
-    gauge(p, NU_SERVER_state, (uint64_t)p->state);
-    gauge(p, NU_SERVER_live, p->state == NU_SERVER_LIVE);
+    enum nu_server_state state = p->hooks.state(p->hooks.arg);
+    gauge(p, NU_SERVER_state, (uint64_t)state);
+    gauge(p, NU_SERVER_live, state == NU_SERVER_LIVE);
     gauge(p, NU_SERVER_total_connections, nu_listener_manager_n_connections(p->server.listeners));
     memory(p);
 }
