@@ -98,24 +98,6 @@ static void check_referer(struct nu_http_headers *h)
 
 /* ---- the client's address ---- */
 
-struct nu_xff_address nu_xff_last(nu_str xff, uint32_t skip)
-{
-    struct nu_xff_address none = {0};
-    struct nu_xff_address r = {0};
-    for (uint32_t i = 0;; i++) {
-        ssize_t comma = nu_str_rfind(xff, ',');
-        nu_str last = nu_str_trim(comma >= 0 ? nu_str_skip(xff, (size_t)comma + 1) : xff);
-        if (i == skip) {
-            r.found = nu_sockaddr_parse_ip(last, 0, &r.address);
-            r.single = comma < 0 && skip == 0;
-            return r.found ? r : none;
-        }
-        if (comma < 0)
-            return none;
-        xff = nu_str_first(xff, (size_t)comma);
-    }
-}
-
 static nu_str address_text(struct nu_http_stream *s, const struct nu_sockaddr *a)
 {
     char text[NU_SOCKADDR_TEXT];
@@ -201,11 +183,11 @@ static bool from_headers(struct nu_http_stream *s, struct nu_http_headers *h, st
             reject(s, r.reject_status, NU_STR(""), r.reject_details);
             return false;
         }
+        if (r.append_xff)
+            append_xff(s, h);
         if (!r.found)
             continue;
         *c = (struct client){.address = r.address, .known = true, .single = r.allow_trusted_address_checks};
-        if (!r.skip_xff_append)
-            append_xff(s, h);
         break;
     }
     if (conf->append_x_forwarded_port && !nu_headers_has_id(h, NU_HDR_X_FORWARDED_PORT))
@@ -271,13 +253,23 @@ static void set_user_agent(struct nu_http_stream *s, struct nu_http_headers *h)
         nu_headers_set_id(h, NU_HDR_ENVOY_DOWNSTREAM_SERVICE_NODE, conf->user_agent_node);
 }
 
+#define UUID_LEN 36
+#define TRACE_REASON_AT 14
+#define NOT_TRACED '4'
+
 static void set_request_id(struct nu_http_stream *s, struct nu_http_headers *h, bool edge)
 {
     const struct nu_hcm_conf *conf = s->conf;
-    bool renew = edge && !conf->preserve_external_request_id;
-    if (conf->generate_request_id && (renew || !nu_headers_has_id(h, NU_HDR_X_REQUEST_ID))) {
+    nu_str id = nu_headers_get_id(h, NU_HDR_X_REQUEST_ID);
+    bool renew = id.len == 0 || (edge && !conf->preserve_external_request_id);
+    if (conf->generate_request_id && renew) {
         char *text = nu_arena_alloc(&s->arena, NU_UUID_TEXT);
         nu_headers_set_id(h, NU_HDR_X_REQUEST_ID, nu_uuid_text(&s->info.worker->random, text));
+    } else if (conf->generate_request_id && edge && conf->pack_trace_reason && id.len == UUID_LEN) {
+        /* An outsider may not say that its request is to be traced: the id's 15th character would. */
+        char *text = nu_arena_cstr(&s->arena, id);
+        text[TRACE_REASON_AT] = NOT_TRACED;
+        nu_headers_set_id(h, NU_HDR_X_REQUEST_ID, nu_str_make(text, UUID_LEN));
     }
     s->info.request_id = nu_headers_get_id(h, NU_HDR_X_REQUEST_ID);
 }

@@ -48,10 +48,10 @@ struct nu_filter_list {
 struct nu_ip_detection_result {
     bool found;
     struct nu_sockaddr address;
-    bool allow_trusted_address_checks;
+    bool allow_trusted_address_checks; /* the address may count as an internal one */
     unsigned reject_status; /* 0: no reject */
     nu_str reject_details;
-    bool skip_xff_append;
+    bool append_xff; /* found or not: the peer is added to x-forwarded-for */
 };
 struct nu_ip_detection {
     void (*detect)(const struct nu_ip_detection *d, const struct nu_http_headers *h,
@@ -59,6 +59,15 @@ struct nu_ip_detection {
 };
 struct nu_ip_detection_factory {
     const struct nu_ip_detection *(*create)(struct nu_factory *f, const struct nu_pb_msg *msg);
+};
+
+/* request_id_extension: ops of an extension of category "envoy.request_id". Request ids are made in http/forwarding.c;
+ * what the extension says is in the options. */
+struct nu_request_id_options {
+    bool pack_trace_reason; /* the id says whether a trace was taken, and why */
+};
+struct nu_request_id_factory {
+    bool (*build)(struct nu_factory *f, const struct nu_pb_msg *msg, struct nu_request_id_options *out);
 };
 
 struct nu_hcm_conf {

@@ -8,6 +8,7 @@
 #include "http/filter.h"
 #include "http/hcm_conf.h"
 #include "http/session.h"
+#include "http/xff.h"
 #include "net/filter.h"
 
 enum hcm_drain {
@@ -145,14 +146,6 @@ bool nu_upgrade_chain(struct nu_http_stream *s, struct nu_filter_list *out);
 bool forwarding_request(struct nu_http_stream *s, struct nu_http_headers *h);
 /* Response head: hop-by-hop, server, date, via, request id, connection. */
 void forwarding_response(struct nu_http_stream *s, struct nu_http_headers *h, bool end);
-
-/* An address out of x-forwarded-for: the `skip`-th from the right. */
-struct nu_xff_address {
-    struct nu_sockaddr address;
-    bool found;
-    bool single; /* the list has just this one */
-};
-struct nu_xff_address nu_xff_last(nu_str xff, uint32_t skip);
 
 /* ---- http/local_reply.c ---- */
 

@@ -213,6 +213,21 @@ static void build_identity(struct nu_factory *f, const hcm_msg *msg, struct nu_h
         nu_pb_unsupported(f->diags, msg, "forward_client_cert_details", "ALWAYS_FORWARD_ONLY is not supported yet");
 }
 
+static void build_request_id(struct nu_factory *f, const hcm_msg *msg, struct nu_hcm_conf *c)
+{
+    const struct envoy_extensions_filters_network_http_connection_manager_v3_RequestIDExtension *e =
+        msg->request_id_extension;
+    struct nu_request_id_options options = {.pack_trace_reason = true};
+    if (e != NULL && e->typed_config != NULL) {
+        const struct nu_extension *ext =
+            nu_extension_resolve(f, "envoy.request_id", e, "typed_config", e->typed_config);
+        const struct nu_request_id_factory *factory = ext != NULL ? ext->ops : NULL;
+        if (factory != NULL)
+            (void)factory->build(f, e->typed_config->msg, &options);
+    }
+    c->pack_trace_reason = options.pack_trace_reason;
+}
+
 static void build_internal_addresses(struct nu_factory *f, const hcm_msg *msg, struct nu_hcm_conf *c)
 {
     const struct envoy_extensions_filters_network_http_connection_manager_v3_HttpConnectionManager_InternalAddressConfig
@@ -322,6 +337,7 @@ static struct nu_net_filter_conf *create(struct nu_factory *f, const struct nu_p
     build_upgrades(f, msg, c);
     build_timeouts(msg, c);
     build_identity(f, msg, c);
+    build_request_id(f, msg, c);
     build_internal_addresses(f, msg, c);
     build_ip_detection(f, msg, c);
     build_target_rules(f, msg, c);
