@@ -83,6 +83,7 @@ static const struct v1_word lb_types[] = {
     {"random", "RANDOM"},
     {"ring_hash", NULL},
     {"original_dst_lb", NULL},
+    {"maglev", NULL},
     {NULL, NULL},
 };
 static const struct v1_word families[] = {{"v4_only", "V4_ONLY"}, {"v6_only", "V6_ONLY"}, {"auto", "AUTO"}, {NULL, NULL}};

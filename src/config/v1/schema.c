@@ -54,11 +54,19 @@ void v1_leave(struct v1 *c, size_t mark)
     c->path.len = mark;
 }
 
+/* A name without its unit: "timeout" for timeout_ms. */
+static bool lacks_end(nu_str text, nu_str name)
+{
+    return text.len > 3 && name.len > text.len && nu_str_starts(name, text) && name.ptr[text.len] == '_';
+}
+
 const char *v1_nearest(nu_str text, const char *const *names, size_t n)
 {
     unsigned best = text.len < 4 ? 2 : text.len < 8 ? 3 : 4; /* one more than is near */
     const char *found = NULL;
     for (size_t i = 0; i < n; i++) {
+        if (lacks_end(text, nu_str_from(names[i])))
+            return names[i];
         unsigned distance = nu_str_distance(text, nu_str_from(names[i]), best - 1);
         if (distance < best) {
             best = distance;

@@ -114,6 +114,8 @@ static void read_ports(struct v1 *c, struct ports *p, const struct nu_tree_membe
 static void read_prefixes(struct v1 *c, struct prefixes *p, const struct nu_tree_member *m)
 {
     size_t n = v1_count(m);
+    if (n == 0)
+        return;
     p->items = nu_arena_array(c->scratch, struct nu_cidr, n);
     p->texts = nu_arena_array(c->scratch, nu_str, n);
     for (size_t i = 0; i < n; i++) {
@@ -137,6 +139,8 @@ static struct prefixes all_prefixes(struct v1 *c, const struct route *const *rou
     size_t total = 0;
     for (size_t i = 0; i < n; i++)
         total += source ? routes[i]->source_ips.n : routes[i]->dest_ips.n;
+    if (total == 0)
+        return all;
     all.items = nu_arena_array(c->scratch, struct nu_cidr, total);
     all.texts = nu_arena_array(c->scratch, nu_str, total);
     for (size_t i = 0; i < n; i++) {
@@ -230,6 +234,11 @@ static void expand_source_ports(struct expansion *x, uint32_t dest_port, size_t 
 
 static void expand(struct v1 *c, struct nu_tree *chains, const struct route *const *routes, size_t n, struct nu_pos pos)
 {
+    if (n == 0) {
+        /* Every connection is closed; today's listener wants a chain for that. */
+        v1_put(c, v1_add_map(c, chains, pos), "filters", v1_list(c, pos));
+        return;
+    }
     struct expansion x = {.c = c, .routes = routes, .n_routes = n, .chains = chains};
     x.dest_ips = all_prefixes(c, routes, n, false);
     x.source_ips = all_prefixes(c, routes, n, true);
@@ -286,7 +295,7 @@ static void tcp_routes(struct v1 *c, struct nu_tree *chains, const struct nu_tre
     nu_arena_init(&scratch, NULL);
     c->scratch = &scratch;
     size_t n = v1_count(config.m[0]), n_routes = 0, n_errors = c->diags->n_errors;
-    const struct route **routes = nu_arena_array(c->scratch, const struct route *, n);
+    const struct route **routes = nu_arena_array(c->scratch, const struct route *, n + 1);
     for (size_t i = 0; i < n; i++) {
         const struct nu_tree *t = config.m[0]->value->u.list.items[i];
         size_t mark = v1_enter(c, "routes", (ssize_t)i);

@@ -30,6 +30,18 @@ class Dnsmasq:
             [program, "--keep-in-foreground", "--no-resolv", "--no-hosts", f"--addn-hosts={self.hosts}", f"--port={self.port}",
              "--listen-address=127.0.0.1", "--bind-interfaces", "--local-ttl=0", "--user=", "--group=", "--conf-file=/dev/null",
              "--pid-file"], stderr=subprocess.DEVNULL)
+        wait_until(self.answers, "dnsmasq to answer")  # SIGHUP ends it before, or is lost
+
+    def answers(self):
+        query = bytes.fromhex("00010100000100000000000001780000010001")  # x. IN A
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.2)
+            s.connect(("127.0.0.1", self.port))
+            try:
+                s.send(query)
+                return s.recv(512)[:2] == query[:2]
+            except OSError:
+                return False
 
     def set(self, **names):
         self.hosts.write_text("".join(f"{ip} {name}\n" for name, ips in names.items() for ip in ips))
