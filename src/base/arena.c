@@ -58,7 +58,7 @@ void *nu_arena_alloc_slow(struct nu_arena *a, size_t size, size_t align)
 {
     size_t head = sizeof(struct nu_arena_chunk);
     NU_ASSERT(size < SIZE_MAX / 2);
-    size = (size + align - 1) & ~(align - 1);
+    size = (nu_max(size, (size_t)1) + align - 1) & ~(align - 1);
     size_t whole = a->chunk_size != 0 ? a->chunk_size : NU_ARENA_CHUNK;
     bool large = size > whole - head;
     struct nu_arena_chunk *c = chunk_get(a->cache, large ? head + size : whole);

@@ -54,7 +54,7 @@ __attribute__((malloc, returns_nonnull)) static inline void *nu_arena_alloc(stru
                                                                             size_t size)
 {
     size_t rounded = (size + 15u) & ~(size_t)15u;
-    if (nu_likely(rounded >= size && rounded <= (size_t)(a->end - a->next))) {
+    if (nu_likely(rounded - 1 < (size_t)(a->end - a->next))) { /* 0: of no bytes, or too many */
         void *p = a->next;
         a->next += rounded;
         return p;

@@ -80,8 +80,8 @@ static void log_end(const struct nu_listener_conf *conf, struct nu_stream_info *
 {
     si->end_ns = nu_loop_now_ns(si->worker->loop);
     if (c != NULL) {
-        si->bytes_received = c->bytes_in;
-        si->bytes_sent = c->bytes_out;
+        si->bytes_received = si->wire_received = c->bytes_in;
+        si->bytes_sent = si->wire_sent = c->bytes_out;
     }
     nu_access_logs_run(&conf->access_logs, &(struct nu_log_entry){.info = si, .type = NU_LOG_NOT_SET});
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "listener/listener_manager_stats.h"
 #include "listener/listener_priv.h"
 #include "listener/listener_stats.h"
@@ -359,7 +360,8 @@ static bool get_sockets(struct nu_listener_manager *lm, struct change *ch, struc
     ch->sockets = nu_calloc(c->n_addresses, sizeof(struct nu_listen_socket *));
     for (size_t i = 0; i < c->n_addresses; i++) {
         struct nu_sb why = {0};
-        ch->sockets[i] = nu_listen_socket_get(&lm->sockets, c->addresses[i], &c->socket, n_workers, &why);
+        ch->sockets[i] = nu_listen_socket_get(&lm->sockets, c->addresses[i], &c->socket, n_workers,
+                                              nu_hash64(c->name) + i, &why);
         if (ch->sockets[i] == NULL)
             report(d, c, "", nu_sb_str(&why));
         nu_sb_free(&why);

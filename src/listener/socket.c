@@ -139,19 +139,24 @@ static struct nu_listen_socket *open_all(const struct nu_address *address, const
 }
 
 struct nu_listen_socket *nu_listen_socket_get(struct nu_list *table, const struct nu_address *address,
-                                              const struct nu_listen_options *o, unsigned n, struct nu_sb *why)
+                                              const struct nu_listen_options *o, unsigned n, uint64_t owner,
+                                              struct nu_sb *why)
 {
+    if (address->sock.family == AF_UNIX || nu_sockaddr_port(&address->sock) != 0)
+        owner = 0;
     nu_list_foreach(node, table) {
         struct nu_listen_socket *s = nu_list_entry(node, struct nu_listen_socket, node);
-        if (nu_address_eq(s->wanted, address) && s->options_hash == o->hash) {
+        if (nu_address_eq(s->wanted, address) && s->options_hash == o->hash && s->owner == owner) {
             s->refs++;
             return s;
         }
     }
     bool per_worker = o->reuse_port && address->sock.family != AF_UNIX;
     struct nu_listen_socket *s = open_all(address, o, per_worker ? n : 1, why);
-    if (s != NULL)
-        nu_list_push_back(table, &s->node);
+    if (s == NULL)
+        return NULL;
+    s->owner = owner;
+    nu_list_push_back(table, &s->node);
     return s;
 }
 

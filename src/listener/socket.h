@@ -15,6 +15,7 @@ struct nu_listen_socket {
     struct nu_address *wanted;    /* as configured; port 0 stays 0 */
     struct nu_address *address;   /* as bound */
     uint64_t options_hash;
+    uint64_t owner;               /* port 0: whose it is; else 0 */
     unsigned n_fds;               /* 1 (shared), or one per worker */
     bool listening;
     int backlog;
@@ -22,9 +23,11 @@ struct nu_listen_socket {
 };
 
 /* The socket for an address: from the table, or bound now (not yet listening). NULL: *why says what failed. n: workers
- * when options->reuse_port and the family has ports, else ignored. */
+ * when options->reuse_port and the family has ports, else ignored. owner: tells apart who asks for port 0, which means
+ * another port for each. */
 struct nu_listen_socket *nu_listen_socket_get(struct nu_list *table, const struct nu_address *address,
-                                              const struct nu_listen_options *options, unsigned n, struct nu_sb *why);
+                                              const struct nu_listen_options *options, unsigned n, uint64_t owner,
+                                              struct nu_sb *why);
 /* listen(2) on all of it; false: errno says why. Harmless when it listens. */
 bool nu_listen_socket_listen(struct nu_listen_socket *s);
 /* Drops a reference; the last one closes. */

@@ -123,6 +123,13 @@ static void start_idle_timer(struct session *s)
     nu_timer_arm(s->base.conn->worker->loop, &s->idle, s->conf->idle_timeout);
 }
 
+/* The upstream's part of the record; NULL: nobody logs. */
+static struct nu_upstream_info *upstream_record(const struct session *s)
+{
+    const struct nu_stream_info *si = s->base.conn->stream;
+    return si != NULL ? si->upstream : NULL;
+}
+
 static void on_duration(struct nu_timer *t)
 {
     struct session *s = nu_container_of(t, struct session, duration);
@@ -142,6 +149,9 @@ static enum nu_filter_status far_on_data(struct nu_net_filter *f, struct nu_buf 
         return NU_FILTER_STOP;
     }
     touch(s);
+    struct nu_upstream_info *u = upstream_record(s);
+    if (u != NULL)
+        u->wire_received += data->len;
     nu_conn_write(s->base.conn, data, end);
     return NU_FILTER_STOP;
 }
@@ -291,6 +301,7 @@ static void connect_upstream(struct session *s)
         return;
     struct nu_host *host = nu_cluster_pick(s->cluster, c->worker, &(struct nu_lb_context){.downstream = c});
     if (host == NULL) {
+        count_cluster(s, NU_CLUSTER_upstream_cx_none_healthy);
         flag(s, NU_FLAG_NO_HEALTHY_UPSTREAM);
         fail(s, NU_STR("tcp_initializion_failure:2"));
         return;
@@ -339,6 +350,9 @@ static enum nu_filter_status on_data(struct nu_net_filter *f, struct nu_buf *dat
     if (s->far == NULL)
         return NU_FILTER_STOP;
     touch(s);
+    struct nu_upstream_info *u = upstream_record(s);
+    if (u != NULL)
+        u->wire_sent += data->len;
     nu_conn_write(s->far->base.conn, data, end);
     return NU_FILTER_STOP;
 }
@@ -349,8 +363,8 @@ static void log_session(struct session *s)
     if (s->conf->access_logs.n == 0 || c->stream == NULL)
         return;
     c->stream->end_ns = nu_loop_now_ns(c->worker->loop);
-    c->stream->bytes_received = c->bytes_in;
-    c->stream->bytes_sent = c->bytes_out;
+    c->stream->bytes_received = c->stream->wire_received = c->bytes_in;
+    c->stream->bytes_sent = c->stream->wire_sent = c->bytes_out;
     nu_access_logs_run(&s->conf->access_logs, &(struct nu_log_entry){.info = c->stream, .type = NU_LOG_TCP_END});
 }
 
