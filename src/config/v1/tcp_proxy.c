@@ -160,15 +160,16 @@ static struct prefixes all_prefixes(struct v1 *c, const struct route *const *rou
 /* All ports that routes mention, ascending, and 0 for the others at the end. */
 static uint32_t *all_ports(struct v1 *c, const struct route *const *routes, size_t n_routes, bool source, size_t *n_out)
 {
+    struct ports *all = nu_arena_new(c->scratch, struct ports);
     uint32_t *list = nu_arena_array(c->scratch, uint32_t, N_PORTS);
     *n_out = 0;
+    for (size_t i = 0; i < n_routes; i++) {
+        const struct ports *p = source ? &routes[i]->source_ports : &routes[i]->dest_ports;
+        for (size_t k = 0; k < sizeof(all->bits) && !p->any; k++)
+            all->bits[k] |= p->bits[k];
+    }
     for (uint32_t port = 1; port < N_PORTS; port++) {
-        bool mentioned = false;
-        for (size_t i = 0; i < n_routes && !mentioned; i++) {
-            const struct ports *p = source ? &routes[i]->source_ports : &routes[i]->dest_ports;
-            mentioned = !p->any && has_port(p, port);
-        }
-        if (mentioned)
+        if (has_port(all, port))
             list[(*n_out)++] = port;
     }
     list[(*n_out)++] = 0;
