@@ -380,6 +380,53 @@ __attribute__((weak)) uint64_t nu_runtime_u64(const struct nu_runtime *rt, nu_st
     return fallback;
 }
 
+static void port_0_is_another_port_for_each_listener(void **state)
+{
+    (void)state;
+    struct nu_address *a = loopback();
+    apply(conf("one", a, 1, chain("one", 1)));
+    start();
+    int one = client();
+    struct nu_sockaddr first = bound;
+    apply(conf("two", a, 2, chain("two", 2)));
+    int two = client(); /* the last one listed */
+    assert_int_not_equal(nu_sockaddr_port(&bound), nu_sockaddr_port(&first));
+    hears(one, "one");
+    hears(two, "two");
+    apply(conf("two", a, 3, chain("three", 3)));
+    struct nu_sockaddr second = bound;
+    int three = client();
+    assert_true(nu_sockaddr_eq(&bound, &second)); /* an update keeps its port */
+    hears(three, "three");
+    close(one);
+    close(two);
+    close(three);
+    nu_address_unref(&a);
+}
+
+static void the_main_thread_s_listener_is_apart(void **state)
+{
+    (void)state;
+    struct nu_address *a = loopback();
+    struct nu_listener_conf *admin = conf("one", a, 9, chain("admin", 9));
+    const nu_str name = NU_STR("one");
+    admin->on_main = true;
+    apply(admin);
+    assert_non_null(nu_listener_manager_main_address(lm)); /* before the others start */
+    bound = (struct nu_sockaddr){0};
+    nu_listener_manager_each(lm, note_address, NULL);
+    assert_int_equal(bound.family, AF_UNSPEC);
+    apply(conf("one", a, 1, chain("one", 1)));
+    start();
+    int fd = client();
+    hears(fd, "one");
+    assert_true(nu_listener_manager_apply(lm, NULL, 0, &name, 1, &diags));
+    turns(3);
+    assert_non_null(nu_listener_manager_main_address(lm));
+    close(fd);
+    nu_address_unref(&a);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -393,6 +440,8 @@ int main(void)
         T(without_a_chain_the_connection_is_closed_and_counted),
         T(out_of_descriptors_clients_wait),
         T(unix_sockets_work_by_path_and_by_abstract_name),
+        T(port_0_is_another_port_for_each_listener),
+        T(the_main_thread_s_listener_is_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -361,7 +361,7 @@ static bool get_sockets(struct nu_listener_manager *lm, struct change *ch, struc
     for (size_t i = 0; i < c->n_addresses; i++) {
         struct nu_sb why = {0};
         ch->sockets[i] = nu_listen_socket_get(&lm->sockets, c->addresses[i], &c->socket, n_workers,
-                                              nu_hash64(c->name) + i, &why);
+                                              nu_hash64(c->name) + 2 * i + c->on_main, &why);
         if (ch->sockets[i] == NULL)
             report(d, c, "", nu_sb_str(&why));
         nu_sb_free(&why);
