@@ -239,6 +239,26 @@ def test_proxy_headers_upstream(proxy, upstream, client, version, head):
     down.expect(b"hi")
 
 
+def test_an_http_connection_that_names_a_client_is_for_that_client(proxy, upstream, client):
+    up = upstream()
+    socket_config = c.typed("envoy.transport_sockets.upstream_proxy_protocol",
+                            "transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+                            config={"version": "V1"}, transport_socket=c.typed(
+                                "envoy.transport_sockets.raw_buffer", "transport_sockets.raw_buffer.v3.RawBuffer"))
+    p = proxy(c.http(c.route("up"), clusters=[c.cluster("up", up.port, transport_socket=socket_config)]))
+    one, two = client(p.port), client(p.port)
+    far = {}
+    for number, down in enumerate((one, two, one, two)):
+        down.send(f"GET /{number} HTTP/1.1\r\nhost: a\r\n\r\n")
+        if down not in far:
+            far[down] = up.accept()
+            far[down].until(b"\r\n")
+        assert far[down].head().path == f"/{number}"
+        far[down].send(wire.response(body="ok"))
+        assert down.response().text == "ok"
+    p.expect_stats({"cluster.up.upstream_cx_total": 2, "cluster.up.upstream_rq_total": 4})
+
+
 def test_a_unix_socket_upstream(proxy, upstream, tmp_path):
     path = str(tmp_path / "up")
     up = upstream(name="unix", address=path)
