@@ -34,8 +34,8 @@ def test_runtime_modify_needs_a_layer(proxy):
 
 def test_requests_one_after_the_other(p):
     with wire.connect(p.admin_port()) as peer:
-        peer.send(b"GET /ready HTTP/1.1\r\nhost: a\r\n\r\n" * 3)
-        assert [peer.response().text for _ in range(3)] == ["LIVE\n"] * 3
+        peer.send(b"GET /ready HTTP/1.1\r\nhost: a\r\n\r\n" * 2)
+        assert [peer.response().text for _ in range(2)] == ["LIVE\n"] * 2
         assert peer.get("//ready").text == "LIVE\n"
         assert peer.get("/x/../ready?a=b").text == "LIVE\n"
         assert peer.get("/clusters", method="PUT").status == 200
