@@ -50,6 +50,12 @@ static struct nu_cx_count *global_count(const struct nu_listener_worker *lw)
     return &lw->listener->lm->counts[lw->w->index];
 }
 
+/* The admin interface answers when everything else is full, and counts towards nothing (the monitor is the workers'). */
+static bool is_exempt(const struct nu_listener_conf *conf)
+{
+    return conf->ignore_global_conn_limit || conf->on_main;
+}
+
 static void count_open(struct nu_listener_worker *lw, const struct nu_listener_conf *conf)
 {
     unsigned slab = lw->w->index;
@@ -58,7 +64,7 @@ static void count_open(struct nu_listener_worker *lw, const struct nu_listener_c
     nu_stat_inc(conf->worker_scopes[slab], slab, NU_LISTENER_WORKER_downstream_cx_total);
     nu_gauge_add(conf->worker_scopes[slab], slab, NU_LISTENER_WORKER_downstream_cx_active, 1);
     nu_atomic_u32_add(&lw->n_active, 1);
-    if (!conf->ignore_global_conn_limit)
+    if (!is_exempt(conf))
         nu_atomic_u32_add(&global_count(lw)->n, 1);
 }
 
@@ -72,7 +78,7 @@ static void count_close(struct nu_listener_worker *lw, const struct active *a)
     nu_hist_record(conf->scope, slab, NU_LISTENER_downstream_cx_length_ms, ms);
     nu_gauge_sub(conf->worker_scopes[slab], slab, NU_LISTENER_WORKER_downstream_cx_active, 1);
     nu_atomic_u32_sub(&lw->n_active, 1);
-    if (!conf->ignore_global_conn_limit)
+    if (!is_exempt(conf))
         nu_atomic_u32_sub(&global_count(lw)->n, 1);
 }
 
@@ -308,7 +314,7 @@ static uint64_t listener_limit(const struct nu_listener *l)
 static bool admit(struct nu_listener_worker *lw)
 {
     const struct nu_listener_conf *conf = lw->conf;
-    uint64_t limit = conf->ignore_global_conn_limit ? UINT64_MAX : global_limit(lw->listener->lm);
+    uint64_t limit = is_exempt(conf) ? UINT64_MAX : global_limit(lw->listener->lm);
     if (limit != UINT64_MAX && nu_listener_manager_n_connections(lw->listener->lm) >= limit) {
         count(lw, conf, NU_LISTENER_downstream_global_cx_overflow);
         return false;
