@@ -19,6 +19,8 @@ static void use(struct nu_factory *f, const struct nu_extension *e, const struct
     const struct nu_lb_conf *conf = info->lb_conf;
     if (conf != NULL && conf->locality_weighted)
         info->locality_weighted = true;
+    if (conf != NULL && conf->fail_on_panic)
+        info->fail_on_panic = true;
 }
 
 /* ---- load_balancing_policy ---- */
@@ -111,6 +113,7 @@ static void build_common(struct nu_factory *f, const struct envoy_config_cluster
         nu_pb_error(f->diags, c, NULL,
                     "load_balancing_policy cannot be combined with zone_aware_lb_config or locality_weighted_lb_config");
     info->locality_weighted = c->locality_weighted_lb_config != NULL;
+    info->fail_on_panic = c->zone_aware_lb_config != NULL && c->zone_aware_lb_config->fail_traffic_on_panic;
 }
 
 void nu_cluster_lb_build(struct nu_factory *f, const struct envoy_config_cluster_v3_Cluster *msg,

@@ -433,7 +433,7 @@ EVAL(unique_id)
 
 EVAL(local_reply_body)
 {
-    return nu_eval_text(op, e->local_reply_body, out);
+    return nu_eval_text(op, e->local_reply_body.ptr != NULL ? e->local_reply_body : NU_STR(""), out); /* never "-" */
 }
 
 EVAL(trace_id)

@@ -3,6 +3,7 @@
  * What the connection manager does to heads: on the way in hop-by-hop headers, the client's address (x-forwarded-for and
  * the detection extensions), internal or external, request id; on the way out server, date, via and the connection header.
  * Envoy's ConnectionManagerUtility, in its order; RFC 9110 s7.6. Path and host come first: http/request_target.c. */
+#include "codec/h1/target.h"
 #include "http/request_target.h"
 #include "http/stream_priv.h"
 #include "http/uuid.h"
@@ -50,8 +51,7 @@ static void remove_nominated(struct nu_http_headers *h)
         nu_str name = nu_str_make(lower, raw.len);
         if (nu_str_eq(name, NU_STR("close")) || nu_str_eq(name, NU_STR("keep-alive")) ||
             nu_str_eq(name, NU_STR("upgrade")) || nu_str_eq(name, NU_STR("te")) ||
-            nu_str_starts(name, NU_STR(":")) || nu_str_starts(name, NU_STR("x-forwarded-")) ||
-            nu_str_eq(name, NU_STR("host")))
+            nu_str_starts(name, NU_STR(":")) || nu_str_starts(name, NU_STR("x-forwarded-")))
             continue;
         nu_headers_remove(h, name);
     }
@@ -83,16 +83,41 @@ static void remove_hop_by_hop(struct nu_http_stream *s, struct nu_http_headers *
     nu_headers_remove_id(h, NU_HDR_TRANSFER_ENCODING);
 }
 
-/* Envoy's isValidRefererValue: an absolute URL or an absolute path, and only one of them. */
+/* Characters of a path or a query; no fragment. */
+static bool url_characters(nu_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c <= 0x20 || c >= 0x7f || strchr("\"#<>\\^`{|}", c) != NULL)
+            return false;
+    }
+    return true;
+}
+
+/* Envoy's isValidRefererValue: a URL without a fragment, or a relative reference. */
+static bool referer_ok(nu_str referer)
+{
+    ssize_t colon = nu_str_find(referer, ':');
+    ssize_t slash = nu_str_find(referer, '/');
+    if (!url_characters(referer))
+        return false;
+    if (colon < 0 || (slash >= 0 && slash < colon))
+        return true;
+    nu_str rest = nu_str_skip(referer, (size_t)colon);
+    if (colon == 0 || !nu_str_starts(rest, NU_STR("://")))
+        return false;
+    rest = nu_str_skip(rest, 3);
+    size_t end = 0;
+    while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?')
+        end++;
+    rest = nu_str_first(rest, end);
+    return nu_str_find(rest, '@') < 0 && nu_authority_of_url(&rest);
+}
+
 static void check_referer(struct nu_http_headers *h)
 {
     nu_str referer = nu_headers_get_id(h, NU_HDR_REFERER);
-    if (referer.ptr == NULL)
-        return;
-    bool path = nu_str_starts(referer, NU_STR("/"));
-    ssize_t scheme = nu_str_search(referer, NU_STR("://"));
-    bool one = nu_str_find(referer, ',') < 0;
-    if (!one || !(path || scheme > 0))
+    if (referer.ptr != NULL && !referer_ok(referer))
         nu_headers_remove_id(h, NU_HDR_REFERER);
 }
 
@@ -174,7 +199,6 @@ static bool from_headers(struct nu_http_stream *s, struct nu_http_headers *h, st
         struct nu_xff_address x =
             nu_xff_last(nu_headers_get_id(h, NU_HDR_X_FORWARDED_FOR), conf->xff_num_trusted_hops);
         *c = (struct client){.address = x.address, .known = x.found, .single = x.single};
-        return true;
     }
     for (unsigned i = 0; i < conf->n_ip_detection; i++) {
         struct nu_ip_detection_result r = {0};
@@ -386,6 +410,10 @@ void forwarding_response(struct nu_http_stream *s, struct nu_http_headers *h, bo
     if (s->conf->via.len > 0)
         nu_headers_append_id(h, NU_HDR_VIA, s->conf->via, NU_STR(", "));
     bool tunnel = (s->is_upgrade && h->status == 101) || (s->is_connect && h->status / 100 == 2);
-    if (s->hc->drain == HCM_CLOSING && !tunnel && s->hc->session->ops->protocol <= NU_PROTO_HTTP11)
+    if (tunnel || s->hc->session->ops->protocol > NU_PROTO_HTTP11)
+        return;
+    if (s->hc->drain == HCM_CLOSING)
         nu_headers_set_id(h, NU_HDR_CONNECTION, NU_STR("close"));
+    else if (s->info.protocol == NU_PROTO_HTTP10)
+        nu_headers_set_id(h, NU_HDR_CONNECTION, NU_STR("keep-alive"));
 }

@@ -143,6 +143,8 @@ void h1_head_take(struct h1_reader *r, struct nu_conn *c, struct nu_buf *in, con
                   struct h1_head *head, struct nu_http_headers *h)
 {
     add_fields(h, opt, &head->parsed, head->base);
+    if (head->parsed.chunked && !head->parsed.has_length) /* allow_chunked_length: a length beside the coding is void */
+        nu_headers_remove_id(h, NU_HDR_CONTENT_LENGTH);
     nu_arena_on_clear(h->arena, unref_block, nu_block_ref(head->block));
     nu_buf_drain(in, &c->worker->bufs, head->len);
     r->head_bytes += head->len;
@@ -184,7 +186,7 @@ static int read_trailers(struct h1_reader *r, struct nu_conn *c, struct nu_buf *
     head.block = in->head->block;
     int err = make_room(&head, r->scan.lines + 1, opt);
     head.parsed.n = head.parsed.n_underscore_dropped = 0;
-    head.parsed.has_length = head.parsed.has_transfer_encoding = false;
+    head.parsed.has_length = head.parsed.has_transfer_encoding = head.parsed.chunked = false;
     if (err == 0)
         err = nu_h1_parse_fields(&head.parsed, &rules, head.base, head.len);
     if (err == 0 && opt->enable_trailers && trailers != NULL && head.parsed.n > 0) {

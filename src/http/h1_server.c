@@ -101,6 +101,29 @@ static nu_str check_version(struct h1_server *s, const struct nu_h1_head *p, str
     return NU_STR_NONE;
 }
 
+/* What `connection` may name, as Envoy decides: nothing that says who the client is, no pseudo header, not ten names. */
+static bool connection_ok(nu_str list)
+{
+    unsigned n = 0;
+    while (list.ptr != NULL) {
+        nu_str token = nu_str_trim(nu_str_next(&list, ','));
+        if (++n >= 10 || nu_str_starts(token, NU_STR(":")) || nu_str_eq_nocase(token, NU_STR("x-forwarded-for")) ||
+            nu_str_eq_nocase(token, NU_STR("x-forwarded-host")) || nu_str_eq_nocase(token, NU_STR("x-forwarded-proto")))
+            return false;
+    }
+    return true;
+}
+
+/* An upgrade to HTTP/2 is never taken: the request is served as if nobody had asked for it. */
+static bool drop_h2c(struct nu_http_headers *h)
+{
+    if (!nu_str_eq_nocase(nu_headers_get_id(h, NU_HDR_UPGRADE), NU_STR("h2c")))
+        return false;
+    nu_headers_remove_id(h, NU_HDR_UPGRADE);
+    nu_headers_remove(h, NU_STR("http2-settings"));
+    return true;
+}
+
 static void begin_stream(struct h1_server *s)
 {
     s->codec.user = s->base.owner->ops->on_new_stream(s->base.owner, &s->codec);
@@ -120,12 +143,15 @@ static void take_head(struct h1_server *s, struct nu_buf *in, struct h1_head *he
     h->method = p->method;
     s->head_request = nu_str_eq(p->method, NU_STR("HEAD"));
     s->connect_request = nu_str_eq(p->method, NU_STR("CONNECT"));
-    s->tunnel_request = s->connect_request || (p->has_upgrade && p->upgrade_token);
     s->http10 = false;
     nu_h1_body_init(&s->reader.body, framing, p->length);
     h1_head_take(&s->reader, s->base.conn, in, s->opt, head, h);
+    bool upgrade = p->has_upgrade && p->upgrade_token && !drop_h2c(h);
+    s->tunnel_request = s->connect_request || upgrade;
     nu_str low = check_version(s, p, h);
     nu_str bad = set_target(s, h, p->target);
+    if (bad.ptr == NULL && !upgrade && !connection_ok(nu_headers_get_id(h, NU_HDR_CONNECTION)))
+        bad = NU_STR("http1.connection_header_rejected");
     if (low.ptr != NULL || bad.ptr != NULL || !nu_authority_ok(h->authority)) {
         if (low.ptr != NULL)
             fault(s, 426, low);

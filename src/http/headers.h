@@ -22,12 +22,12 @@
     X(ACCESS_CONTROL_ALLOW_HEADERS, "access-control-allow-headers", 0, 1)                          \
     X(ACCESS_CONTROL_ALLOW_METHODS, "access-control-allow-methods", 0, 1)                          \
     X(ACCESS_CONTROL_ALLOW_ORIGIN, "access-control-allow-origin", 0, 1)                            \
-    X(ACCESS_CONTROL_ALLOW_PRIVATE_NETWORK, "access-control-allow-private-network", 0, 0)          \
+    X(ACCESS_CONTROL_ALLOW_PRIVATE_NETWORK, "access-control-allow-private-network", 0, 1)          \
     X(ACCESS_CONTROL_EXPOSE_HEADERS, "access-control-expose-headers", 0, 1)                        \
     X(ACCESS_CONTROL_MAX_AGE, "access-control-max-age", 0, 1)                                      \
     X(ACCESS_CONTROL_REQUEST_HEADERS, "access-control-request-headers", 1, 0)                      \
     X(ACCESS_CONTROL_REQUEST_METHOD, "access-control-request-method", 1, 0)                        \
-    X(ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK, "access-control-request-private-network", 0, 0)      \
+    X(ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK, "access-control-request-private-network", 1, 0)      \
     X(AGE, "age", 0, 1)                                                                            \
     X(AUTHORIZATION, "authorization", 1, 0)                                                        \
     X(CACHE_CONTROL, "cache-control", 1, 1)                                                        \
@@ -45,13 +45,18 @@
     X(GRPC_STATUS, "grpc-status", 0, 1)                                                            \
     X(GRPC_TIMEOUT, "grpc-timeout", 1, 0)                                                          \
     X(HOST, "host", 1, 0)                                                                          \
-    X(IF_NONE_MATCH, "if-none-match", 0, 0)                                                        \
+    X(IF_MATCH, "if-match", 1, 0)                                                                  \
+    X(IF_MODIFIED_SINCE, "if-modified-since", 1, 0)                                                \
+    X(IF_NONE_MATCH, "if-none-match", 1, 0)                                                        \
+    X(IF_RANGE, "if-range", 1, 0)                                                                  \
+    X(IF_UNMODIFIED_SINCE, "if-unmodified-since", 1, 0)                                            \
     X(KEEP_ALIVE, "keep-alive", 1, 1)                                                              \
     X(LAST_MODIFIED, "last-modified", 0, 1)                                                        \
     X(LOCATION, "location", 0, 1)                                                                  \
     X(ORIGIN, "origin", 1, 0)                                                                      \
+    X(PRAGMA, "pragma", 1, 0)                                                                      \
     X(PROXY_CONNECTION, "proxy-connection", 1, 1)                                                  \
-    X(PROXY_STATUS, "proxy-status", 0, 1)                                                          \
+    X(PROXY_STATUS, "proxy-status", 1, 1)                                                          \
     X(REFERER, "referer", 1, 0)                                                                    \
     X(SERVER, "server", 0, 1)                                                                      \
     X(SET_COOKIE, "set-cookie", 0, 0)                                                              \
@@ -81,11 +86,11 @@
     X(ENVOY_INTERNAL, "x-envoy-internal", 1, 0)                                                    \
     X(ENVOY_IP_TAGS, "x-envoy-ip-tags", 1, 0)                                                      \
     X(ENVOY_IS_TIMEOUT_RETRY, "x-envoy-is-timeout-retry", 1, 0)                                    \
-    X(ENVOY_LOCAL_OVERLOADED, "x-envoy-local-overloaded", 0, 1)                                    \
+    X(ENVOY_LOCAL_OVERLOADED, "x-envoy-local-overloaded", 0, 0)                                    \
     X(ENVOY_MAX_RETRIES, "x-envoy-max-retries", 1, 0)                                              \
     X(ENVOY_ORIGINAL_HOST, "x-envoy-original-host", 1, 0)                                          \
     X(ENVOY_ORIGINAL_PATH, "x-envoy-original-path", 1, 0)                                          \
-    X(ENVOY_OVERLOADED, "x-envoy-overloaded", 0, 1)                                                \
+    X(ENVOY_OVERLOADED, "x-envoy-overloaded", 0, 0)                                                \
     X(ENVOY_RATELIMITED, "x-envoy-ratelimited", 0, 1)                                              \
     X(ENVOY_RETRIABLE_HEADER_NAMES, "x-envoy-retriable-header-names", 1, 0)                        \
     X(ENVOY_RETRIABLE_STATUS_CODES, "x-envoy-retriable-status-codes", 1, 0)                        \

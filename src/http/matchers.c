@@ -149,12 +149,6 @@ static bool in_range(const struct nu_header_matcher *m, nu_str value)
     return nu_str_to_i64(value, &v) && v >= m->range_start && v < m->range_end;
 }
 
-/* Repeated headers are joined with "," for matching, as in Envoy. */
-static nu_str joined_value(const struct nu_http_headers *h, nu_str name, struct nu_arena *scratch)
-{
-    return h != NULL ? nu_headers_get_all(h, name, scratch) : NU_STR_NONE;
-}
-
 static bool value_matches(const struct nu_header_matcher *m, nu_str value)
 {
     switch (m->kind) {
@@ -170,9 +164,22 @@ static bool value_matches(const struct nu_header_matcher *m, nu_str value)
     return false;
 }
 
+/* Of several values of one name, any may match, as in Envoy. */
+static bool any_matches(const struct nu_header_matcher *m, const struct nu_http_headers *h, nu_str first)
+{
+    if (value_matches(m, first))
+        return true;
+    if (h == NULL || first.ptr == NULL || m->name.ptr[0] == ':')
+        return false;
+    nu_headers_foreach(e, h)
+        if (nu_str_eq(e->name, m->name) && value_matches(m, e->value))
+            return true;
+    return false;
+}
+
 bool nu_header_matcher_match(const struct nu_header_matcher *m, const struct nu_http_headers *h)
 {
-    nu_str value = joined_value(h, m->name, h != NULL ? h->arena : NULL);
+    nu_str value = h != NULL ? nu_headers_get(h, m->name) : NU_STR_NONE;
     if (value.ptr == NULL && m->missing_as_empty)
         value = NU_STR("");
     if (value.ptr == NULL) {
@@ -180,7 +187,7 @@ bool nu_header_matcher_match(const struct nu_header_matcher *m, const struct nu_
         bool absent = m->kind == NU_HEADER_ABSENT;
         return m->kind == NU_HEADER_PRESENT || absent ? absent != m->invert : m->invert;
     }
-    return value_matches(m, value) != m->invert;
+    return any_matches(m, h, value) != m->invert;
 }
 
 bool nu_header_matchers_build(struct nu_factory *f, struct envoy_config_route_v3_HeaderMatcher **msgs, size_t n,

@@ -101,10 +101,19 @@ static bool prepare_path(struct nu_http_stream *s, struct nu_http_headers *h)
     return true;
 }
 
+/* A client that calls `host` a header of the connection takes it away from its own request. */
+static bool names_host(nu_str list)
+{
+    while (list.ptr != NULL)
+        if (nu_str_eq_nocase(nu_str_trim(nu_str_next(&list, ',')), NU_STR("host")))
+            return true;
+    return false;
+}
+
 bool request_target_prepare(struct nu_http_stream *s, struct nu_http_headers *h)
 {
     const struct nu_hcm_conf *conf = s->conf;
-    if (h->authority.ptr == NULL || h->authority.len == 0)
+    if (h->authority.ptr == NULL || names_host(nu_headers_get_id(h, NU_HDR_CONNECTION)))
         return refuse(s, 400, NU_STR(""), NU_STR("missing_host_header"));
     if (!s->is_connect && h->path.len == 0)
         return refuse(s, 404, NU_STR(""), NU_STR("missing_path_rejected"));

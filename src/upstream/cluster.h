@@ -58,6 +58,7 @@ struct nu_cluster_info {
     uint32_t panic_threshold;           /* percent */
     uint32_t overprovisioning;          /* percent, 140 */
     bool locality_weighted;
+    bool fail_on_panic;                 /* fail_traffic_on_panic: no host rather than an unhealthy one */
     nu_str alt_stat_name, service_name;
     bool secure;
 };

@@ -164,6 +164,8 @@ static struct source choose_source(struct nu_cluster *c, struct local *l, struct
     struct source src = {.priority = level.priority, .locality = -1};
     if (nu_unlikely(l->hosts->panic[level.priority])) {
         NU_CLUSTER_INC(c, w, lb_healthy_panic);
+        if (l->info->fail_on_panic)
+            return src;
         src.which = ALL;
         src.list = p->all;
         src.n = p->n_all;

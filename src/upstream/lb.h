@@ -27,6 +27,7 @@ struct nu_lb_context {
 /* First member of every policy's conf. */
 struct nu_lb_conf {
     bool locality_weighted; /* locality_weighted_lb_config */
+    bool fail_on_panic;     /* zone_aware_lb_config.fail_traffic_on_panic */
 };
 
 /* A policy. State is per worker and per host list. */

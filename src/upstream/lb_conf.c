@@ -12,9 +12,8 @@ nu_lb_conf_locality(struct nu_factory *f,
         return NULL;
     /* Zone-aware routing needs a local cluster, which cluster_manager.local_cluster_name would name; without one Envoy does
      * not use it either. */
-    if (m->locality_weighted_lb_config == NULL)
-        return NULL;
     struct nu_lb_conf *conf = nu_arena_new(f->arena, struct nu_lb_conf);
-    conf->locality_weighted = true;
+    conf->locality_weighted = m->locality_weighted_lb_config != NULL;
+    conf->fail_on_panic = m->zone_aware_lb_config != NULL && m->zone_aware_lb_config->fail_traffic_on_panic;
     return conf;
 }

@@ -71,9 +71,11 @@ static int step(struct nu_h1_body *b, uint8_t c)
         else
             return NU_H1_ERR_CHUNK;
         return 0;
-    case NU_H1_CHUNK_BLANK: /* BWS is allowed before ";" only */
+    case NU_H1_CHUNK_BLANK: /* BWS stands before ";"; old servers pad sizes with it, and Envoy reads over that */
         if (c == ';')
             b->state = NU_H1_CHUNK_EXT;
+        else if (c == '\r')
+            b->state = NU_H1_CHUNK_SIZE_LF;
         else if (c != ' ' && c != '\t')
             return NU_H1_ERR_CHUNK;
         return ++b->ext > MAX_CHUNK_EXT ? NU_H1_ERR_CHUNK : 0;

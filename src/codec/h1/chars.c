@@ -54,7 +54,7 @@ bool nu_h1_value_ok(const uint8_t *p, size_t n)
 bool nu_h1_target_ok(const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (p[i] <= 0x20 || p[i] == 0x7f)
+        if (p[i] <= 0x20 || p[i] >= 0x7f)
             return false;
     return n > 0;
 }

@@ -13,7 +13,7 @@ extern const uint8_t nu_h1_token[256];
 
 /* No CTL but HTAB: field values (obs-text is allowed). */
 bool nu_h1_value_ok(const uint8_t *p, size_t n);
-/* No CTL, no space: request targets. */
+/* Visible ASCII only: request targets, as Envoy takes them. */
 bool nu_h1_target_ok(const uint8_t *p, size_t n);
 
 #endif

@@ -123,6 +123,17 @@ static int parse_version(const uint8_t *p, size_t n, uint8_t *version)
     return 0;
 }
 
+/* Any other version of a request is as unwanted as HTTP/0.9 and gets the same answer, as from Envoy. */
+static int parse_request_version(const uint8_t *p, size_t n, uint8_t *version)
+{
+    bool well_formed = n == 8 && memcmp(p, "HTTP/", 5) == 0 && p[5] >= '0' && p[5] <= '9' && p[6] == '.' &&
+                       p[7] >= '0' && p[7] <= '9';
+    if (parse_version(p, n, version) == 0)
+        return 0;
+    *version = NU_H1_VERSION_09;
+    return well_formed ? 0 : NU_H1_ERR_SYNTAX;
+}
+
 /* request-line = method SP request-target SP HTTP-version (s3); "GET /x" alone is HTTP/0.9. */
 static int parse_request_line(struct nu_h1_head *h, const struct nu_h1_rules *r, const uint8_t *p, size_t n)
 {
@@ -142,7 +153,7 @@ static int parse_request_line(struct nu_h1_head *h, const struct nu_h1_rules *r,
         return NU_H1_ERR_SYNTAX;
     h->target = nu_str_make(target, target_len);
     h->version = NU_H1_VERSION_09;
-    return sp == NULL ? 0 : parse_version(sp + 1, rest - target_len - 1, &h->version);
+    return sp == NULL ? 0 : parse_request_version(sp + 1, rest - target_len - 1, &h->version);
 }
 
 /* status-line = HTTP-version SP status-code SP [ reason-phrase ] (s4); the last SP may be missing. */

@@ -20,6 +20,40 @@ bool nu_authority_ok(nu_str authority)
     return true;
 }
 
+static bool host_of_url(nu_str host)
+{
+    bool v6 = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+    nu_str inner = v6 ? nu_str_make(host.ptr + 1, host.len - 2) : host;
+    for (size_t i = 0; i < inner.len; i++) {
+        char c = inner.ptr[i];
+        bool hex = nu_ascii_lower(c) >= 'a' && nu_ascii_lower(c) <= 'f';
+        if (v6 ? !((c >= '0' && c <= '9') || hex || c == ':' || c == '.') : !(is_alnum(c) || c == '-' || c == '.'))
+            return false;
+    }
+    return inner.len > 0;
+}
+
+bool nu_authority_of_url(nu_str *authority)
+{
+    ssize_t at = nu_str_find(*authority, '@');
+    if (at >= 0)
+        *authority = nu_str_skip(*authority, (size_t)at + 1);
+    ssize_t colon = nu_str_rfind(*authority, ':');
+    ssize_t bracket = nu_str_rfind(*authority, ']');
+    if (colon < 0 || colon < bracket)
+        return host_of_url(*authority);
+    uint64_t port;
+    return nu_str_to_u64(nu_str_skip(*authority, (size_t)colon + 1), &port) && port <= 65535 &&
+           host_of_url(nu_str_first(*authority, (size_t)colon));
+}
+
+/* "host:port", nothing else. */
+static bool connect_target_ok(nu_str target)
+{
+    nu_str same = target;
+    return nu_str_rfind(target, ':') > nu_str_rfind(target, ']') && nu_authority_of_url(&same) && same.len == target.len;
+}
+
 unsigned nu_authority_port(nu_str authority, nu_str *host)
 {
     ssize_t colon = nu_str_rfind(authority, ':');
@@ -41,7 +75,7 @@ enum nu_target_form nu_h1_target_split(nu_str target, bool connect, nu_str *sche
     *scheme = *authority = NU_STR_NONE;
     *path = target;
     if (connect)
-        return nu_authority_ok(target) && target.len > 0 ? NU_TARGET_AUTHORITY : NU_TARGET_BAD;
+        return connect_target_ok(target) ? NU_TARGET_AUTHORITY : NU_TARGET_BAD;
     if (target.len > 0 && target.ptr[0] == '/')
         return NU_TARGET_ORIGIN;
     if (nu_str_eq(target, NU_STR("*")))
@@ -60,7 +94,7 @@ enum nu_target_form nu_h1_target_split(nu_str target, bool connect, nu_str *sche
     *path = nu_str_skip(rest, end);
     if (path->len == 0)
         *path = NU_STR("/");
-    return authority->len > 0 && nu_authority_ok(*authority) ? NU_TARGET_ABSOLUTE : NU_TARGET_BAD;
+    return nu_authority_of_url(authority) ? NU_TARGET_ABSOLUTE : NU_TARGET_BAD;
 }
 
 /* ---- normalisation ---- */
@@ -76,69 +110,112 @@ static bool escape_is(const char *p, size_t n, char high, char low)
     return n >= 3 && p[0] == '%' && p[1] == high && nu_ascii_lower(p[2]) == low;
 }
 
-/* Length of a dot at p, plain or escaped; 0: none. */
-static size_t dot(const char *p, size_t n)
-{
-    if (n > 0 && p[0] == '.')
-        return 1;
-    return escape_is(p, n, '2', 'e') ? 3 : 0;
-}
-
 /* Dots of a whole segment: 1 for ".", 2 for "..", 0 for anything else. */
 static unsigned dots(const char *p, size_t n)
 {
-    size_t a = dot(p, n);
-    if (a == 0)
-        return 0;
-    if (a == n)
+    if (n == 1 && p[0] == '.')
         return 1;
-    size_t b = dot(p + a, n - a);
-    return b > 0 && a + b == n ? 2 : 0;
+    return n == 2 && p[0] == '.' && p[1] == '.' ? 2 : 0;
 }
 
-static bool is_slash(char c)
+static bool unreserved(char c)
 {
-    return c == '/' || c == '\\';
+    return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+/* Characters that a canonical path has only escaped. */
+static bool must_escape(char c)
+{
+    return c == '"' || c == '<' || c == '>' || c == '^' || c == '`' || c == '{' || c == '|' || c == '}';
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = nu_ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static bool needs_normalizing(nu_str path, size_t end)
 {
     for (size_t i = 0; i < end; i++) {
-        if (path.ptr[i] == '\\')
-            return true;
-        if (path.ptr[i] == '/' && i + 1 < end && dot(path.ptr + i + 1, end - i - 1) > 0)
+        char c = path.ptr[i];
+        if (c == '\\' || c == '%' || must_escape(c) || (c == '/' && i + 1 < end && path.ptr[i + 1] == '.'))
             return true;
     }
     return false;
 }
 
-nu_str nu_path_normalize(nu_str path, struct nu_arena *a)
+/* Characters as they should be (RFC 3986 s6.2.2.2): unreserved ones plain, forbidden ones escaped, "\" as "/". `out` has
+ * room for three times n. The length, or -1 for an escaped NUL. */
+static ssize_t canonical_characters(const char *p, size_t n, char *out)
 {
-    size_t end = path_len(path), n = 0;
-    if (path.len == 0 || path.ptr[0] != '/')
-        return NU_STR_NONE;
-    if (!needs_normalizing(path, end))
-        return path;
-    char *out = nu_arena_alloc(a, path.len + 1);
+    static const char digits[] = "0123456789ABCDEF";
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        char c = p[i];
+        int high = c == '%' && i + 2 < n ? hex_digit(p[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(p[i + 2]) : -1;
+        if (low >= 0) {
+            char plain = (char)(high << 4 | low);
+            if (plain == '\0')
+                return -1;
+            if (unreserved(plain)) {
+                out[k++] = plain;
+                i += 2;
+                continue;
+            }
+        }
+        if (must_escape(c)) {
+            out[k++] = '%';
+            out[k++] = digits[(uint8_t)c >> 4];
+            out[k++] = digits[(uint8_t)c & 15];
+        } else {
+            out[k++] = c == '\\' ? '/' : c;
+        }
+    }
+    return (ssize_t)k;
+}
+
+/* Takes dot segments away, in place (RFC 3986 s5.2.4); the length left. */
+static size_t remove_dots(char *p, size_t end)
+{
+    size_t n = 0;
     for (size_t i = 0; i < end;) { /* at a slash */
         size_t start = i + 1, stop = start;
-        while (stop < end && !is_slash(path.ptr[stop]))
+        while (stop < end && p[stop] != '/')
             stop++;
-        unsigned k = dots(path.ptr + start, stop - start);
+        unsigned k = dots(p + start, stop - start);
         if (k == 2) /* drop the last segment that was written */
-            while (n > 0 && out[--n] != '/')
+            while (n > 0 && p[--n] != '/')
                 ;
-        out[n++] = '/';
+        p[n++] = '/';
         if (k > 0 && stop < end)
             n--; /* the next slash stands for it */
         if (k == 0) {
-            memcpy(out + n, path.ptr + start, stop - start);
+            memmove(p + n, p + start, stop - start);
             n += stop - start;
         }
         i = stop;
     }
     if (n == 0)
-        out[n++] = '/';
+        p[n++] = '/';
+    return n;
+}
+
+nu_str nu_path_normalize(nu_str path, struct nu_arena *a)
+{
+    size_t end = path_len(path);
+    if (path.len == 0 || path.ptr[0] != '/')
+        return NU_STR_NONE;
+    if (!needs_normalizing(path, end))
+        return path;
+    char *out = nu_arena_alloc(a, 3 * end + path.len - end + 1);
+    ssize_t canonical = canonical_characters(path.ptr, end, out);
+    if (canonical < 0)
+        return NU_STR_NONE;
+    size_t n = remove_dots(out, (size_t)canonical);
     memcpy(out + n, path.ptr + end, path.len - end);
     return nu_str_make(out, n + path.len - end);
 }

@@ -15,14 +15,17 @@ enum nu_target_form nu_h1_target_split(nu_str target, bool connect, nu_str *sche
 
 /* Whether all characters may stand in an authority. */
 bool nu_authority_ok(nu_str authority);
+/* The authority of an absolute target: *authority loses its userinfo. What is left must be a host of letters, digits, "-"
+ * and "." (or a bracketed IPv6 address) and perhaps a port, as Envoy's URL parser takes it. */
+bool nu_authority_of_url(nu_str *authority);
 /* The port of "host:port" ("[v6]:port"), 0: none; *host: what stands before it. */
 unsigned nu_authority_port(nu_str authority, nu_str *host);
 
 /* Each takes a path with its query and leaves the query alone; the result is the path itself when nothing changes, else
  * in the arena. */
 
-/* Dot segments, "%2e" among them, and "\" as "/" (Envoy's normalize_path: RFC 3986 s6.2.2). NU_STR_NONE: it cannot be
- * normalised (a malformed escape of %00, ...). */
+/* Dot segments, escapes that need not be or must be, and "\\" as "/" (Envoy's normalize_path: RFC 3986 s6.2.2). NU_STR_NONE:
+ * it cannot be normalised (an escaped NUL, no slash at the start). */
 nu_str nu_path_normalize(nu_str path, struct nu_arena *a);
 /* "//" to "/". */
 nu_str nu_path_merge_slashes(nu_str path, struct nu_arena *a);

@@ -276,7 +276,7 @@ static void build_target_rules(struct nu_factory *f, const hcm_msg *msg, struct 
 {
     c->normalize_path = msg->normalize_path != NULL
                             ? *msg->normalize_path
-                            : nu_runtime_bool(f->server->runtime, NU_STR("http_connection_manager.normalize_path"), false);
+                            : nu_runtime_percent(f->server->runtime, NU_STR("http_connection_manager.normalize_path"), 0, 0);
     c->merge_slashes = msg->merge_slashes;
     switch (msg->path_with_escaped_slashes_action) {
     case 2:

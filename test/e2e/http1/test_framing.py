@@ -53,7 +53,7 @@ def test_h1_04_codings(p, up, client, fields, want):
 def test_h1_04_a_coding_in_http_1_0(proxy, up, client):
     p = proxy(c.http(c.route("up"), clusters=[c.cluster("up", up.port)], http_protocol_options={"accept_http_10": True}))
     got = status(p, client, b"POST /x HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
-    assert got in (200, 400)
+    assert got in (200, 400, 501)
     assert [r.body for r in up.requests] == ([b"hi"] if got == 200 else [])
 
 
@@ -113,9 +113,16 @@ def test_h1_08_methods_of_others_where_allowed(proxy, up):
     assert up.next().method == "FOO"
 
 
-@pytest.mark.parametrize("name", ["host", "authorization", "x-request-id", "cookie"])
+@pytest.mark.parametrize("name, want", [("x-forwarded-for", 400), ("x-forwarded-proto", 400), ("x-forwarded-host", 400),
+                                        (":path", 400), ("host", 400), (",".join("abcdefghij"), 400), ("connection", 200)])
+def test_h1_12_what_connection_may_not_name(p, up, client, name, want):
+    assert status(p, client, f"GET /x HTTP/1.1\r\nhost: a\r\nconnection: {name}\r\n\r\n") == want
+    assert len(up.requests) == (want == 200)
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-request-id", "cookie"])
 def test_h1_12_connection_names_a_header_that_matters(p, up, client, name):
-    """Whatever the client writes into `connection`, what identifies it and its request stays or the request is refused."""
+    """Whatever the client writes into `connection`, what identifies its request stays or the request is refused."""
     got = status(p, client, f"GET /x HTTP/1.1\r\nhost: a\r\nconnection: close, {name}\r\nauthorization: b\r\ncookie: c\r\n\r\n")
     assert got in (200, 400)
     if got == 200:
@@ -199,12 +206,31 @@ def test_h1_19_many_informational_answers(proxy, upstream, client):
     down = client(p.port).send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
     far = up.accept()
     far.head()
-    for code in (103, 199, 102) * 100:
+    for code in (103, 199, 102) * 10:
         far.send(f"HTTP/1.1 {code} X\r\nx: y\r\n\r\n")
     far.send(wire.response(body="ok"))
     while (answer := down.response()).status < 200:
         pass
     assert (answer.status, answer.text) == (200, "ok")
+
+
+@pytest.mark.own
+def test_h1_19_a_flood_of_informational_answers_ends(proxy, upstream, client):
+    """Envoy passes on as many as come."""
+    up = upstream()
+    p = proxy(c.http(c.route("up"), clusters=[c.cluster("up", up.port)]))
+    down = client(p.port).send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    far = up.accept()
+    far.head()
+    try:
+        for _ in range(100_000):
+            far.send("HTTP/1.1 103 X\r\n\r\n")
+    except OSError:
+        pass
+    while (answer := down.response()).status < 200:
+        pass
+    assert answer.status == 502
+    far.expect_closed()
 
 
 def test_h1_22_a_redirected_body_is_no_request(proxy, client):
@@ -223,6 +249,19 @@ def test_h1_24_empty_lines_before_a_request(p, up, client):
         got = None
     assert got in (200, 400, None)
     assert len(up.requests) == (got == 200)
+
+
+@pytest.mark.parametrize("target, host", [
+    ("http://b", "b"), ("http://b:80/x", "b:80"), ("http://u:p@b/", "b"), ("http://b?x", "b"), ("http://[::1]/", "[::1]"),
+    ("http://b_c/", None), ("http://b:/", None), ("http://b:99999/", None), ("http://a@b@c/", None), ("http://[::1/", None)])
+def test_h1_25_hosts_of_absolute_targets(p, up, client, target, host):
+    assert status(p, client, f"GET {target} HTTP/1.1\r\nhost: other\r\n\r\n") == (200 if host else 400)
+    assert [r.get("host") for r in up.requests] == ([host] if host else [])
+
+
+@pytest.mark.parametrize("target, want", [("a:1", 404), ("a", 400), ("a:", 400), ("a:99999", 400), ("u@a:1", 400), ("/x", 400)])
+def test_h1_25_targets_of_connect(p, up, client, target, want):
+    assert status(p, client, f"CONNECT {target} HTTP/1.1\r\nhost: a\r\n\r\n") == want
 
 
 @pytest.mark.parametrize("data, want", [

@@ -96,6 +96,19 @@ def test_several_values_of_one_name(seen):
     assert request.all("cookie") in (["a=b; c=d"], ["a=b", "c=d"])
 
 
+@pytest.mark.parametrize("value, kept", [
+    ("http://a/b?c", True), ("/a", True), ("a", True), ("?a", True), ("http://a/b#c", False), ("http://a, http://b", False),
+    ("mailto:a", False), ("http://", False), ("a b", False), ("http://a:99999/", False)])
+def test_referers(seen, value, kept):
+    assert seen(headers=[("referer", value)])[0].get("referer") == (value if kept else None)
+
+
+@pytest.mark.parametrize("name, joined", [("if-none-match", True), ("pragma", True), ("x-mine", False), ("x-forwarded-for", True),
+                                          ("traceparent", False), ("cookie", False)])
+def test_names_that_are_joined(seen, name, joined):
+    assert seen(headers=[(name, "a"), (name, "b")])[0].all(name) == (["a,b"] if joined else ["a", "b"])
+
+
 def test_blanks_around_values(seen):
     request, _, _ = seen(raw="GET / HTTP/1.1\r\nhost:a\r\nx-a:  \t v w \t\r\nx-empty:\r\n\r\n")
     assert (request.get("host"), request.get("x-a"), request.get("x-empty")) == ("a", "v w", "")

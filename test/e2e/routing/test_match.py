@@ -116,6 +116,16 @@ def test_normalised_paths(proxy):
         assert p.get(path).text == "admin", path
 
 
+@pytest.mark.parametrize("path, want", [
+    ("/%41%7e%2D", "/A~-"), ("/%27%2b%C3%A4", "/%27%2b%C3%A4"), ("/a\"<>^`{|}", "/a%22%3C%3E%5E%60%7B%7C%7D"), ("/a\\b", "/a/b"),
+    ("/%2e%2E/a/%2e", "/a/"), ("/%zz%4", "/%zz%4"), ("/a?%41<", "/a?%41<"), ("/a/..%2fb", "/a/..%2fb"), ("/%00", None)])
+def test_canonical_paths(proxy, upstream, path, want):
+    up = upstream(name="a")
+    p = proxy(c.http(c.route("up"), clusters=[c.cluster("up", up.port)], normalize_path=True))
+    assert p.get(path).status == (200 if want else 400)
+    assert [r.path for r in up.requests] == ([want] if want else [])
+
+
 def test_escaped_slashes(proxy):
     p = one_of(proxy, match("x", prefix="/"), normalize_path=True, path_with_escaped_slashes_action="REJECT_REQUEST")
     assert p.get("/a%2fb").status == 400
