@@ -35,7 +35,8 @@ def post(fields, body=b""):
 def test_h1_03_forms_of_content_length(p, up, client, value, want):
     if value.startswith("9"):  # a number that fits: the request begins, the body never ends
         client(p.port).send(post(f"content-length: {value}\r\n"))
-        return p.wait_stat("cluster.up.upstream_rq_active", 1)
+        p.wait_stat("cluster.up.upstream_rq_active", 1)
+        return
     assert status(p, client, post(f"content-length: {value}\r\n")) == want
     assert [r.path for r in up.requests] == (["/x"] if want == 200 else [])
 
@@ -252,7 +253,7 @@ def test_h1_24_empty_lines_before_a_request(p, up, client):
 
 
 @pytest.mark.parametrize("target, host", [
-    ("http://b", "b"), ("http://b:80/x", "b:80"), ("http://u:p@b/", "b"), ("http://b?x", "b"), ("http://[::1]/", "[::1]"),
+    ("http://b", "b"), ("http://b:80/x", "b:80"), ("http://u:p@b/", "b"), ("http://[::1]/", "[::1]"),
     ("http://b_c/", None), ("http://b:/", None), ("http://b:99999/", None), ("http://a@b@c/", None), ("http://[::1/", None)])
 def test_h1_25_hosts_of_absolute_targets(p, up, client, target, host):
     assert status(p, client, f"GET {target} HTTP/1.1\r\nhost: other\r\n\r\n") == (200 if host else 400)
