@@ -53,7 +53,7 @@ void *nu_arena_alloc_slow(struct nu_arena *a, size_t size, size_t align);
 __attribute__((malloc, returns_nonnull)) static inline void *nu_arena_alloc(struct nu_arena *a,
                                                                             size_t size)
 {
-    size_t rounded = (size + 15u) & ~(size_t)15u;
+    size_t rounded = (size + (size == 0) + 15u) & ~(size_t)15u; /* nothing still has an address */
     if (nu_likely(rounded - 1 < (size_t)(a->end - a->next))) { /* 0: of no bytes, or too many */
         void *p = a->next;
         a->next += rounded;
