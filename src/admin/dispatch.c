@@ -44,6 +44,7 @@ void nu_admin_help(struct nu_admin_request *r)
     help(&r->out);
 }
 
+/* The query counts, too: with {exact: /ready} "/ready?" is refused, as by Envoy. */
 static bool allowed(const struct nu_admin *a, nu_str path)
 {
     for (size_t i = 0; i < a->n_allow_paths; i++)
@@ -65,7 +66,7 @@ void nu_admin_dispatch(struct nu_admin_request *r)
     const struct nu_admin_endpoint *e = nu_admin_endpoint(r->path);
     r->status = 200;
     r->content_type = NU_ADMIN_TEXT;
-    if (!allowed(r->admin, r->path)) {
+    if (!allowed(r->admin, r->path_and_query)) {
         nu_admin_fail(r, 403, "request to path %.*s not allowed", NU_STR_ARG(r->path_and_query));
     } else if (e == NULL) {
         nu_admin_fail(r, 404, "invalid path. ");

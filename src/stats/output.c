@@ -134,23 +134,6 @@ void nu_text_item(struct nu_stats_output *o, struct nu_sb *sb, const struct nu_m
     nu_sb_char(sb, '\n');
 }
 
-/* ---- HTML: the text in a page ---- */
-
-static void html_item(struct nu_stats_output *o, struct nu_sb *sb, const struct nu_metric *m)
-{
-    struct nu_sb line = {0};
-    nu_text_item(o, &line, m);
-    for (size_t i = 0; i < line.len; i++) {
-        if (line.ptr[i] == '<')
-            nu_sb_lit(sb, "&lt;");
-        else if (line.ptr[i] == '&')
-            nu_sb_lit(sb, "&amp;");
-        else
-            nu_sb_char(sb, line.ptr[i]);
-    }
-    nu_sb_free(&line);
-}
-
 /* ---- all ---- */
 
 struct nu_stats_output *nu_stats_output_new(struct nu_stats *st, const struct nu_stats_conf *conf,
@@ -173,8 +156,6 @@ static void begin(struct nu_stats_output *o, struct nu_sb *sb)
 {
     if (o->format == NU_STATS_JSON)
         nu_sb_lit(sb, "{\"stats\":[");
-    if (o->format == NU_STATS_HTML)
-        nu_sb_lit(sb, "<!DOCTYPE html>\n<html lang='en'>\n<head><title>Envoy Admin</title></head>\n<body>\n<pre>\n");
     o->begun = true;
 }
 
@@ -182,8 +163,6 @@ static void end(struct nu_stats_output *o, struct nu_sb *sb)
 {
     if (o->format == NU_STATS_JSON)
         nu_json_end(o, sb);
-    if (o->format == NU_STATS_HTML)
-        nu_sb_lit(sb, "</pre>\n</body>\n</html>\n");
     o->ended = true;
 }
 
@@ -198,9 +177,6 @@ static void item(struct nu_stats_output *o, struct nu_sb *sb, size_t i)
         break;
     case NU_STATS_PROMETHEUS:
         nu_prom_item(o, sb, i);
-        break;
-    case NU_STATS_HTML:
-        html_item(o, sb, &o->snap.items[i]);
         break;
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statistics as text, JSON, Prometheus' exposition format or HTML, byte for byte as Envoy's admin interface renders
+ * Statistics as text, JSON or Prometheus' exposition format, byte for byte as Envoy's admin interface renders
  * them. Written in pieces, so that many clusters need not be in memory as text at once. Main thread. */
 #ifndef NU_STATS_OUTPUT_H
 #define NU_STATS_OUTPUT_H
@@ -35,7 +35,7 @@ struct nu_stats_conf {
     const struct nu_stats_matcher *matcher; /* NULL: all are shown */
 };
 
-enum nu_stats_format { NU_STATS_TEXT, NU_STATS_JSON, NU_STATS_PROMETHEUS, NU_STATS_HTML };
+enum nu_stats_format { NU_STATS_TEXT, NU_STATS_JSON, NU_STATS_PROMETHEUS };
 enum nu_hist_mode { NU_HIST_SUMMARY, NU_HIST_CUMULATIVE, NU_HIST_DISJOINT, NU_HIST_DETAILED };
 
 struct nu_stats_output;

@@ -212,7 +212,8 @@ def test_an_answer_larger_than_a_socket_buffer(p, client):
     assert b"server.live" in slow.response().body
 
 
-@pytest.mark.parametrize("path, status", [("/ready", 200), ("/clusters", 403), ("/stats/prometheus", 200)])
+@pytest.mark.parametrize("path, status", [("/ready", 200), ("/clusters", 403), ("/stats/prometheus", 200), ("/ready?x", 403),
+                                          ("/clusters?format=json", 403), ("/stats?filter=live", 200)])
 def test_allowed_paths(proxy, path, status):
     config = c.http(c.direct())
     config["admin"]["allow_paths"] = [{"exact": "/ready"}, {"prefix": "/stats"}, {"prefix": "/listeners"}]
