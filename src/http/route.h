@@ -27,6 +27,7 @@ struct nu_filter_confs {
         nu_str name;
         const void *conf;   /* NULL: only disabled/enabled */
         int8_t disabled;    /* route.v3.FilterConfig: -1 not said, 0 enabled, 1 disabled */
+        bool legacy;        /* from an old field: counts only where no level has a conf of the new kind */
     } *items;
     unsigned n;
 };

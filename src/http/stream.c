@@ -135,11 +135,11 @@ void nu_http_stream_clear_route_cache(struct nu_http_stream *s)
     s->route_cached = false;
 }
 
-static const void *conf_in(const struct nu_filter_confs *confs, nu_str name)
+static const struct nu_filter_conf_entry *conf_in(const struct nu_filter_confs *confs, nu_str name)
 {
     for (unsigned i = 0; confs != NULL && i < confs->n; i++)
-        if (nu_str_eq(confs->items[i].name, name))
-            return confs->items[i].conf;
+        if (nu_str_eq(confs->items[i].name, name) && confs->items[i].conf != NULL)
+            return &confs->items[i];
     return NULL;
 }
 
@@ -147,6 +147,7 @@ unsigned nu_http_filter_route_confs(const struct nu_http_filter *f, const void *
 {
     struct nu_http_stream *s = f->stream;
     unsigned n = 0;
+    bool legacy = true;
     nu_http_stream_route(s);
     const struct nu_filter_confs *levels[] = {
         s->table != NULL && s->route.vhost != NULL ? nu_route_table_filter_confs(s->table) : NULL,
@@ -155,9 +156,13 @@ unsigned nu_http_filter_route_confs(const struct nu_http_filter *f, const void *
         s->route.weighted != NULL ? nu_weighted_cluster_filter_confs(s->route.weighted) : NULL,
     };
     for (unsigned i = 0; i < NU_ARRAY_LEN(levels); i++) {
-        const void *conf = conf_in(levels[i], f->entry->name);
-        if (conf != NULL)
-            out[n++] = conf;
+        const struct nu_filter_conf_entry *e = conf_in(levels[i], f->entry->name);
+        if (e == NULL || (e->legacy && !legacy))
+            continue;
+        if (!e->legacy && legacy) /* the first of the new kind ends what old fields say */
+            n = 0;
+        legacy = e->legacy;
+        out[n++] = e->conf;
     }
     return n;
 }

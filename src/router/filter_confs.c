@@ -120,7 +120,7 @@ static bool build_old_cors(struct nu_route_builder *b, const struct envoy_config
         if (conf == NULL)
             return false;
         out->items[out->n++] = (struct nu_filter_conf_entry){
-            .name = nu_arena_str(b->f.arena, b->filters[i].name), .conf = conf, .disabled = -1};
+            .name = nu_arena_str(b->f.arena, b->filters[i].name), .conf = conf, .disabled = -1, .legacy = true};
     }
     return true;
 }

@@ -227,6 +227,31 @@ static void set_saving(struct router *r)
     r->saving = r->retry != NULL || r->action->internal_redirect != NULL;
 }
 
+/* What no request goes without (CONNECT: no path); a filter may have taken it away. Empty: nothing is missing. */
+static nu_str missing_header(const struct nu_http_headers *h)
+{
+    bool connect = nu_str_eq(h->method, NU_STR("CONNECT"));
+    if (h->method.len == 0)
+        return NU_STR(":method");
+    if (!connect && h->path.len == 0)
+        return NU_STR(":path");
+    return connect && h->authority.len == 0 ? NU_STR(":authority") : NU_STR("");
+}
+
+static bool refuse_incomplete(struct router *r)
+{
+    struct nu_arena *a = nu_http_stream_arena(r->base.stream);
+    nu_str name = missing_header(r->request);
+    if (name.len == 0)
+        return false;
+    nu_stream_info_flag(r->info, NU_FLAG_DOWNSTREAM_PROTOCOL_ERROR);
+    router_reply(r, 503, nu_arena_printf(a, "missing required header: %.*s", NU_STR_ARG(name)),
+                 nu_arena_printf(a, "filter_removed_required_request_headers{missing_required_header:_%.*s}",
+                                 NU_STR_ARG(name)),
+                 false);
+    return true;
+}
+
 static enum nu_headers_status decode_headers(struct nu_http_filter *f, struct nu_http_headers *h, bool end)
 {
     struct router *r = of(f);
@@ -245,6 +270,8 @@ static enum nu_headers_status decode_headers(struct nu_http_filter *f, struct nu
         router_no_healthy(r);
         return NU_HEADERS_STOP;
     }
+    if (nu_unlikely(refuse_incomplete(r)))
+        return NU_HEADERS_STOP;
     router_read_timeouts(r);
     router_set_attempt_count(r);
     nu_route_request_headers(r->entry, r->weighted, h, r->info, !r->conf->suppress_envoy_headers);
