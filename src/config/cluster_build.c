@@ -32,15 +32,13 @@ static void set(uint64_t *to, const uint32_t *from)
         *to = *from;
 }
 
-static void build_threshold(struct nu_factory *f, const struct envoy_config_cluster_v3_CircuitBreakers_Thresholds *t,
-                            struct nu_breaker_limits *l)
+static void build_threshold(const struct envoy_config_cluster_v3_CircuitBreakers_Thresholds *t, struct nu_breaker_limits *l)
 {
     set(&l->max_connections, t->max_connections);
     set(&l->max_pending_requests, t->max_pending_requests);
     set(&l->max_requests, t->max_requests);
     set(&l->max_retries, t->max_retries);
-    if (t->track_remaining)
-        nu_pb_unsupported(f->diags, t, "track_remaining", "remaining_* gauges are not supported yet");
+    l->track_remaining = t->track_remaining;
     if (t->retry_budget == NULL)
         return;
     l->has_retry_budget = true;
@@ -50,15 +48,14 @@ static void build_threshold(struct nu_factory *f, const struct envoy_config_clus
 }
 
 /* The first entry of a priority counts. */
-static void build_breakers(struct nu_factory *f, const struct envoy_config_cluster_v3_CircuitBreakers *msg,
-                           struct nu_cluster_info *info)
+static void build_breakers(const struct envoy_config_cluster_v3_CircuitBreakers *msg, struct nu_cluster_info *info)
 {
     bool seen[NU_N_PRIORITIES] = {false};
     info->breakers[NU_PRIORITY_DEFAULT] = info->breakers[NU_PRIORITY_HIGH] = default_limits;
     for (size_t i = 0; msg != NULL && i < msg->n_thresholds; i++) {
         bool high = msg->thresholds[i]->priority == envoy_config_core_v3_RoutingPriority_HIGH;
         if (!seen[high])
-            build_threshold(f, msg->thresholds[i], &info->breakers[high ? NU_PRIORITY_HIGH : NU_PRIORITY_DEFAULT]);
+            build_threshold(msg->thresholds[i], &info->breakers[high ? NU_PRIORITY_HIGH : NU_PRIORITY_DEFAULT]);
         seen[high] = true;
     }
 }
@@ -157,7 +154,7 @@ struct nu_cluster_build *nu_cluster_build(struct nu_factory *outer, const struct
     b->type = nu_cluster_type_build(&f, msg, &b->dns);
     build_connect(&f, msg, b->info);
     build_transport(&f, msg->transport_socket, b->info);
-    build_breakers(&f, msg->circuit_breakers, b->info);
+    build_breakers(msg->circuit_breakers, b->info);
     nu_cluster_protocol_build(&f, msg, b->info);
     nu_cluster_lb_build(&f, msg, b->info);
     b->assignment = nu_assignment_build(&f, msg, b->type);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "net/server.h"
+#include "upstream/breaker_stats.h"
 #include "upstream/count.h"
 #include "worker/runtime.h"
 #include "worker/worker.h"
@@ -93,16 +94,61 @@ static void set_open(struct nu_cluster *c, enum nu_priority p, enum nu_breaker b
         nu_gauge_add(c->scope, w->index, open_gauges[p][b], open ? 1 : UINT64_MAX);
 }
 
-static void changed(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,
-                    struct nu_worker *w, uint64_t used)
+/* ---- remaining_* gauges ---- */
+
+static uint64_t remaining(uint64_t limit, uint64_t used)
 {
+    return limit > used ? limit - used : 0;
+}
+
+static void move_remaining(const struct nu_cluster *c, enum nu_priority p, enum nu_breaker b, unsigned slab,
+                           uint64_t before, uint64_t after)
+{
+    if (after != before)
+        nu_gauge_add(c->remaining[p], slab, b, after - before);
+}
+
+void nu_breaker_track(struct nu_cluster *c, const struct nu_cluster_info *old, const struct nu_cluster_info *next)
+{
+    static const char *const names[NU_N_PRIORITIES] = {"default", "high"};
+    for (unsigned p = 0; p < NU_N_PRIORITIES; p++) {
+        if (!next->breakers[p].track_remaining)
+            continue;
+        bool tracked = c->remaining[p] != NULL;
+        if (!tracked) {
+            char prefix[600], plain[64];
+            int n = snprintf(prefix, sizeof(prefix), "cluster.%.*s.circuit_breakers.%s.", NU_STR_ARG(c->stat_name), names[p]);
+            int k = snprintf(plain, sizeof(plain), "cluster.circuit_breakers.%s.", names[p]);
+            if (n < 0 || (size_t)n >= sizeof(prefix) || k < 0)
+                continue;
+            struct nu_stat_tag tag = {NU_STR("envoy.cluster_name"), c->stat_name};
+            c->remaining[p] = nu_scope_get(c->server->stats, &nu_breaker_layout, nu_str_make(prefix, (size_t)n),
+                                           nu_str_make(plain, (size_t)k), &tag, 1);
+        }
+        for (unsigned b = 0; b < NU_N_BREAKERS; b++) {
+            uint64_t used = nu_breaker_used(c, (enum nu_priority)p, (enum nu_breaker)b);
+            uint64_t before = tracked && old != NULL ? remaining(configured(&old->breakers[p], (enum nu_breaker)b), used) : 0;
+            move_remaining(c, (enum nu_priority)p, (enum nu_breaker)b, c->server->workers->n, before,
+                           remaining(configured(&next->breakers[p], (enum nu_breaker)b), used));
+        }
+    }
+}
+
+static void changed(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,
+                    struct nu_worker *w, uint64_t before, uint64_t used)
+{
+    if (nu_unlikely(i->breakers[p].track_remaining && c->remaining[p] != NULL)) {
+        uint64_t limit = configured(&i->breakers[p], b);
+        move_remaining(c, p, b, w->index, remaining(limit, before), remaining(limit, used));
+    }
     set_open(c, p, b, w, used >= nu_breaker_limit(c, i, p, b));
 }
 
 void nu_breaker_force(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,
                       struct nu_worker *w)
 {
-    changed(c, i, p, b, w, nu_atomic_u64_add(&c->breakers[p].n[b], 1));
+    uint64_t used = nu_atomic_u64_add(&c->breakers[p].n[b], 1);
+    changed(c, i, p, b, w, used - 1, used);
 }
 
 bool nu_breaker_take(struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p, enum nu_breaker b,
@@ -120,5 +166,5 @@ void nu_breaker_give(struct nu_cluster *c, const struct nu_cluster_info *i, enum
 {
     uint64_t used = nu_atomic_u64_sub(&c->breakers[p].n[b], 1);
     NU_ASSERT_SLOW(used != UINT64_MAX);
-    changed(c, i, p, b, w, used);
+    changed(c, i, p, b, w, used + 1, used);
 }

@@ -17,6 +17,9 @@ void nu_breaker_give(struct nu_cluster *c, const struct nu_cluster_info *i, enum
                      struct nu_worker *w);
 bool nu_breaker_can(const struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p,
                     enum nu_breaker b);
+/* Main thread, before `next` is published: makes the remaining_* gauges of breakers with track_remaining and moves them from
+ * the old limits (NULL: none) to the next. They follow the configured limits, not runtime's. */
+void nu_breaker_track(struct nu_cluster *c, const struct nu_cluster_info *old, const struct nu_cluster_info *next);
 /* The limit in force, and the use now (any thread). */
 uint64_t nu_breaker_limit(const struct nu_cluster *c, const struct nu_cluster_info *i, enum nu_priority p,
                           enum nu_breaker b);

@@ -99,6 +99,7 @@ struct nu_cluster {
     struct nu_slot info;      /* struct nu_cluster_info */
     struct nu_slot hosts;     /* struct nu_host_set */
     struct nu_breaker_use breakers[NU_N_PRIORITIES];
+    struct nu_scope *remaining[NU_N_PRIORITIES]; /* of breakers with track_remaining (upstream/breaker.c); NULL: none */
     struct nu_conn_stats conn_stats; /* of every connection to its hosts */
     struct nu_cluster_source *source; /* what finds the hosts: strict_dns, ...; NULL: static. Main thread */
     uint8_t *message;         /* the wire bytes of its config message (/config_dump); NULL: not kept. Main thread */

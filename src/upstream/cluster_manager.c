@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "upstream/breaker.h"
 #include "upstream/cluster_manager_stats.h"
 #include "upstream/cluster_priv.h"
 #include "upstream/cluster_table.h"
@@ -157,6 +158,7 @@ static void set_info(struct nu_cluster *c, struct nu_cluster_info *next)
     const struct nu_cluster_info *old = nu_cluster_settings(c);
     next->cluster = c;
     next->generation = old != NULL ? old->generation + 1 : 1;
+    nu_breaker_track(c, old, next);
     nu_slot_publish(c->server->workers, &c->info, next, drop_info);
 }
 

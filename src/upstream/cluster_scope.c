@@ -26,4 +26,6 @@ void nu_cluster_scope_make(struct nu_cluster *c)
 void nu_cluster_scope_free(struct nu_cluster *c)
 {
     nu_scope_unref(&c->scope);
+    for (unsigned p = 0; p < NU_N_PRIORITIES; p++)
+        nu_scope_unref(&c->remaining[p]);
 }
