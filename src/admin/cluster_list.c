@@ -94,7 +94,7 @@ static void text_number(struct nu_sb *sb, nu_str prefix, const char *key, uint64
 static void text_host(struct nu_sb *sb, const struct nu_cluster *c, const struct nu_host *h)
 {
     struct nu_sb prefix = {0}, health = {0};
-    nu_sb_printf(&prefix, "%.*s::%.*s::", NU_STR_ARG(c->name), NU_STR_ARG(nu_host_address(h)->text));
+    nu_sb_printf(&prefix, "%.*s::%.*s::", NU_STR_ARG(c->name), NU_STR_ARG(h->address->text));
     nu_str p = nu_sb_str(&prefix);
     for (size_t i = 0; i < NU_ARRAY_LEN(text_stats); i++)
         text_number(sb, p, text_stats[i].name, value_of(h, &text_stats[i]));
@@ -201,7 +201,7 @@ static void json_host(struct nu_json *j, const struct nu_host *h)
 {
     nu_json_open(j, '{');
     nu_json_key(j, "address");
-    nu_json_address(j, nu_host_address(h));
+    nu_json_address(j, h->address);
     json_stats_of(j, h);
     json_health(j, nu_atomic_u32_get(&h->health_flags));
     if (nu_atomic_u32_get(&h->weight) != 0)

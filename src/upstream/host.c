@@ -49,22 +49,9 @@ void nu_host_unref(struct nu_host **hp)
     struct nu_host *h = nu_take(hp);
     if (h == NULL || !nu_ref_drop(&h->refs))
         return;
-    struct nu_address *moved = nu_slot_get(&h->moved);
-    nu_address_unref(&moved);
     nu_address_unref(&h->address);
     nu_cluster_unref(&h->cluster);
     nu_free(h);
-}
-
-static void drop_address(void *p)
-{
-    struct nu_address *a = p;
-    nu_address_unref(&a);
-}
-
-void nu_host_move(struct nu_host *h, struct nu_address *a)
-{
-    nu_slot_publish(h->cluster->server->workers, &h->moved, a, drop_address);
 }
 
 #define UNHEALTHY                                                                                  \

@@ -47,8 +47,7 @@ struct nu_host_stats { /* as in /clusters */
 struct nu_host {
     struct nu_ref refs;
     struct nu_cluster *cluster;   /* reference: a cluster outlives its hosts */
-    struct nu_address *address;   /* reference; see nu_host_address */
-    struct nu_slot moved;         /* struct nu_address: where the host of a LOGICAL_DNS cluster is now; NULL: address */
+    struct nu_address *address;   /* reference */
     nu_str hostname;              /* endpoint.hostname or the DNS name; may be empty */
     nu_str region, zone, sub_zone;
     uint32_t priority;
@@ -77,14 +76,6 @@ struct nu_host *nu_host_new(struct nu_cluster *c, const struct nu_host_conf *con
 struct nu_sb;
 struct nu_host *nu_host_ref(struct nu_host *h);
 void nu_host_unref(struct nu_host **h);
-/* Where to connect to now; valid until the end of the turn. */
-static inline struct nu_address *nu_host_address(const struct nu_host *h)
-{
-    struct nu_address *moved = nu_slot_get(&h->moved);
-    return moved != NULL ? moved : h->address;
-}
-/* Main thread: the host is at another address from now on (takes the reference). Connections stay. */
-void nu_host_move(struct nu_host *h, struct nu_address *a);
 enum nu_health nu_host_health(const struct nu_host *h);
 /* "healthy" or the flags' texts joined. */
 void nu_host_health_text(const struct nu_host *h, struct nu_sb *sb);

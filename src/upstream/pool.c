@@ -333,7 +333,7 @@ static void client_free(void *arg)
 static void client_open(struct nu_pool *p)
 {
     struct nu_connect_options o = p->info->connect;
-    o.address = nu_host_address(p->host);
+    o.address = p->host->address;
     o.transport = p->info->transport;
     o.buffer_limit = p->info->buffer_limit;
     o.timeout = NU_MS(0); /* ours, below: it counts */

@@ -120,30 +120,14 @@ static bool take_answers(struct target *t, const struct nu_dns_answer *answers, 
     return changed;
 }
 
-static void update_strict(struct target *t, const struct nu_dns_answer *answers, size_t n)
-{
-    struct nu_cluster *c = t->source->cluster;
-    if (take_answers(t, answers, n))
-        publish(t->source);
-    else
-        NU_CLUSTER_INC(c, t->source->worker, update_no_rebuild);
-}
-
-static void update_logical(struct target *t, const struct nu_dns_answer *answers)
+/* A LOGICAL_DNS cluster has one host, at the first address; another address is another host, as in Envoy. */
+static void update(struct target *t, const struct nu_dns_answer *answers, size_t n)
 {
     struct nu_cluster_source *s = t->source;
-    if (!t->known) {
-        (void)take_answers(t, answers, 1);
+    if (take_answers(t, answers, s->logical ? nu_min(n, (size_t)1) : n))
         publish(s);
-        return;
-    }
-    const struct nu_host_set *hosts = nu_cluster_hosts(s->cluster);
-    struct nu_address *a = address_of(t, &answers[0]);
-    struct nu_host *h = hosts->priorities[hosts->n_priorities - 1].all[0];
-    if (nu_address_eq(nu_host_address(h), a))
-        nu_address_unref(&a);
     else
-        nu_host_move(h, a);
+        NU_CLUSTER_INC(s->cluster, s->worker, update_no_rebuild);
 }
 
 /* ---- asking ---- */
@@ -192,10 +176,7 @@ static void on_answer(struct nu_dns_query *q, bool ok, const struct nu_dns_answe
         ok = false;
     if (ok) {
         NU_CLUSTER_INC(c, s->worker, update_success);
-        if (s->logical)
-            update_logical(t, answers);
-        else
-            update_strict(t, answers, n);
+        update(t, answers, n);
         ask_again(t, after_success(t, answers, n));
     } else {
         NU_CLUSTER_INC(c, s->worker, update_failure);

@@ -5,7 +5,7 @@
 
 const struct nu_address *nu_view_host_address(const struct nu_host *h)
 {
-    return nu_host_address(h);
+    return h->address;
 }
 
 nu_str nu_view_host_name(const struct nu_host *h)
