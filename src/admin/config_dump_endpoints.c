@@ -44,7 +44,7 @@ static endpoint_msg *endpoint(struct nu_arena *a, const struct nu_host *h)
     endpoint_msg *e = NU_PB_NEW(a, envoy_config_endpoint_v3_LbEndpoint);
     e->host_identifier_case = envoy_config_endpoint_v3_LbEndpoint_endpoint_case;
     e->endpoint = NU_PB_NEW(a, envoy_config_endpoint_v3_Endpoint);
-    e->endpoint->address = address(a, nu_host_address(h));
+    e->endpoint->address = address(a, h->address);
     e->endpoint->hostname = h->hostname;
     e->health_status = health[nu_host_health(h)];
     e->load_balancing_weight = boxed(a, nu_atomic_u32_get(&h->weight));
