@@ -104,6 +104,10 @@ class Nuncio(Envoy):
         built = BUILD.parent.parent / "build/nuncio"
         return os.environ.get("NUNCIO") or (str(built) if built.exists() else shutil.which("nuncio"))
 
+    def read_version(self):
+        out = subprocess.run([self.binary, "--version"], capture_output=True, text=True).stdout
+        return re.search(r"^nuncio (\S+)", out, re.MULTILINE).group(1)  # the line above it is Envoy's
+
     def command(self, scenario, port, folder, cert, key):
         config = write(folder / "envoy.yaml", envoy_config(scenario, port, cert, key))
         self.check(config)
@@ -521,5 +525,6 @@ def resolve(spec):
         return None, f"{path} is not a program"
     peer = cls(kind, path)
     if binary:
-        peer.label = f"{kind}-" + re.match(r"[\d.]+(-dev\d*)?", peer.version, re.IGNORECASE).group().lower()
+        peer.label = f"{kind}-" + (Path(binary).name if cls is Nuncio else  # builds of one version differ in their file
+                                   re.match(r"[\d.]+(-dev\d*)?", peer.version, re.IGNORECASE).group().lower())
     return peer, None

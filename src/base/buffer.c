@@ -3,6 +3,9 @@
 
 #include "base/alloc.h"
 
+/* Up to here a copy costs less than another vector of sendmsg(2). */
+#define COPIED_AT_MOST 2048u
+
 void nu_buf_pool_init(struct nu_buf_pool *p)
 {
     *p = (struct nu_buf_pool){.max_small = 64, .max_large = 8, .max_slices = 1024};
@@ -20,6 +23,10 @@ static void free_blocks(struct nu_block **list, unsigned *n, unsigned keep)
 
 void nu_buf_pool_trim(struct nu_buf_pool *p, unsigned small)
 {
+    if (small == 0 && p->shared != NULL) {
+        nu_block_unref(p->shared);
+        p->shared = NULL;
+    }
     free_blocks(&p->small, &p->n_small, small);
     free_blocks(&p->large, &p->n_large, 0);
 }
@@ -145,12 +152,27 @@ static size_t tail_room(const struct nu_buf *b)
     return t->block->size - t->block->used;
 }
 
+/* The block that packed bytes go to, with room for len; a new reference. From its start again when nobody else has it. */
+static struct nu_block *shared_block(struct nu_buf_pool *p, size_t len)
+{
+    struct nu_block *b = p->shared;
+    if (nu_likely(b != NULL)) {
+        if (b->refs == 1)
+            b->used = 0;
+        if (nu_likely(b->size - b->used >= len))
+            return nu_block_ref(b);
+        nu_block_unref(b);
+    }
+    p->shared = nu_block_new(p, NU_BLOCK_SMALL - sizeof(struct nu_block));
+    return nu_block_ref(p->shared);
+}
+
 uint8_t *nu_buf_reserve(struct nu_buf *b, struct nu_buf_pool *p, size_t len)
 {
-    if (tail_room(b) < len || b->tail == NULL) {
+    if (b->tail == NULL || tail_room(b) < len) {
         struct nu_slice *s = slice_new(p);
-        s->block = nu_block_new(p, len);
-        s->ptr = s->block->data;
+        s->block = len <= NU_BUF_PACKED ? shared_block(p, len) : nu_block_new(p, len);
+        s->ptr = s->block->data + s->block->used;
         s->len = 0;
         append_slice(b, s);
     }
@@ -221,6 +243,18 @@ void nu_buf_move(struct nu_buf *to, struct nu_buf *from)
     *from = (struct nu_buf){0};
 }
 
+void nu_buf_join(struct nu_buf *to, struct nu_buf *from, struct nu_buf_pool *p)
+{
+    if (from->len == 0 || from->len > COPIED_AT_MOST || tail_room(to) < from->len) {
+        nu_buf_move(to, from);
+        return;
+    }
+    size_t n = from->len;
+    nu_buf_copy_out(from, 0, to->tail->block->data + to->tail->block->used, n);
+    nu_buf_commit(to, n);
+    nu_buf_drain(from, p, n);
+}
+
 void nu_buf_move_n(struct nu_buf *to, struct nu_buf *from, struct nu_buf_pool *p, size_t n)
 {
     NU_ASSERT_SLOW(n <= from->len);
@@ -272,7 +306,8 @@ const uint8_t *nu_buf_linearize(struct nu_buf *b, struct nu_buf_pool *p, size_t 
     if (b->head->len >= n)
         return b->head->ptr;
     struct nu_buf front = {0};
-    uint8_t *room = nu_buf_reserve(&front, p, n);
+    /* Room for as much again: what is read next goes there, and many small reads do not copy all of it each time. */
+    uint8_t *room = nu_buf_reserve(&front, p, n > NU_BUF_PACKED / 2 ? 2 * n : n);
     nu_buf_copy_out(b, 0, room, n);
     nu_buf_commit(&front, n);
     nu_buf_drain(b, p, n);

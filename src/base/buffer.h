@@ -17,6 +17,9 @@
 /* Size classes of blocks, header included. */
 #define NU_BLOCK_SMALL 16384u
 #define NU_BLOCK_LARGE 131072u
+/* What is not larger than this shares a block with what other buffers took before it: heads and small messages of many
+ * connections lie beside each other in memory that stays in the cache. */
+#define NU_BUF_PACKED 4096u
 
 struct nu_buf_pool;
 
@@ -46,6 +49,7 @@ struct nu_buf {
 /* One per worker. Zero-initialise and set the limits; spare blocks over the limit go back to the heap. */
 struct nu_buf_pool {
     struct nu_block *small, *large;
+    struct nu_block *shared; /* a small block that takes the next packed bytes; the pool's own reference; may be NULL */
     struct nu_slice *slices;
     unsigned n_small, n_large, n_slices;
     unsigned max_small, max_large, max_slices;
@@ -88,17 +92,21 @@ static inline void nu_buf_add_str(struct nu_buf *b, struct nu_buf_pool *p, nu_st
 {
     nu_buf_add(b, p, s.ptr, s.len);
 }
-/* Contiguous room for `len` bytes at the end; the caller writes them and calls nu_buf_commit with what it used. */
+/* Contiguous room for `len` bytes at the end; the caller writes them and calls nu_buf_commit with what it used, before
+ * anything else of the pool is asked for. */
 uint8_t *nu_buf_reserve(struct nu_buf *b, struct nu_buf_pool *p, size_t len);
 void nu_buf_commit(struct nu_buf *b, size_t len);
-/* For readers that take what comes: room at the end of the last block when it has at least `min` bytes, else in a new
- * block for `want` bytes. *room_out: how many there are. Then nu_buf_commit. */
+/* For readers that take what comes: room at the end of the last block when it has at least `min` bytes, else in the
+ * shared block (want == min == NU_BUF_PACKED) or a new one for `want` bytes. *room_out: how many there are. Then
+ * nu_buf_commit. */
 uint8_t *nu_buf_reserve_some(struct nu_buf *b, struct nu_buf_pool *p, size_t min, size_t want, size_t *room_out);
 /* Copies bytes to the front. */
 void nu_buf_prepend(struct nu_buf *b, struct nu_buf_pool *p, const void *bytes, size_t len);
 
 /* Moves everything / the first n bytes (n <= from->len) from one buffer to the end of another; no copy. */
 void nu_buf_move(struct nu_buf *to, struct nu_buf *from);
+/* As nu_buf_move, but few bytes are copied behind what is there when that has room: one vector less to write. */
+void nu_buf_join(struct nu_buf *to, struct nu_buf *from, struct nu_buf_pool *p);
 void nu_buf_move_n(struct nu_buf *to, struct nu_buf *from, struct nu_buf_pool *p, size_t n);
 /* Drops the first n bytes, n <= len. */
 void nu_buf_drain(struct nu_buf *b, struct nu_buf_pool *p, size_t n);

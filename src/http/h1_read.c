@@ -68,7 +68,13 @@ static void skip_leading_crlf(struct nu_conn *c, struct nu_buf *in)
 static ssize_t find_end(struct h1_reader *r, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
                         bool request, const uint8_t **base)
 {
-    size_t n = nu_min(in->len, (size_t)opt->max_head_bytes + 1);
+    size_t max = (size_t)opt->max_head_bytes + 1;
+    size_t n = nu_min(in->head->len, max);
+    *base = in->head->ptr;
+    ssize_t end = nu_h1_scan(&r->scan, *base, n, opt->max_head_bytes, request);
+    if (end != 0 || nu_likely(n == in->len) || n == max)
+        return end;
+    n = nu_min(in->len, max); /* it goes on in the next slices */
     *base = nu_buf_linearize(in, &c->worker->bufs, n);
     return nu_h1_scan(&r->scan, *base, n, opt->max_head_bytes, request);
 }

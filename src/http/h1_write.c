@@ -59,10 +59,10 @@ void h1_write_data(struct nu_conn *c, struct h1_writer *w, struct nu_buf *data, 
     if (data->len > 0 && w->chunked) {
         uint8_t *start = nu_buf_reserve(out, pool, NU_H1_CHUNK_HEAD);
         nu_buf_commit(out, (size_t)(nu_h1_put_chunk_head(start, data->len) - start));
-        nu_buf_move(out, data);
+        nu_buf_join(out, data, pool);
         nu_buf_add_str(out, pool, end ? NU_STR("\r\n0\r\n\r\n") : NU_STR("\r\n"));
     } else {
-        nu_buf_move(out, data);
+        nu_buf_join(out, data, pool);
         if (end && w->chunked)
             nu_buf_add_str(out, pool, NU_STR("0\r\n\r\n"));
     }

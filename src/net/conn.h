@@ -76,7 +76,7 @@ struct nu_conn {
     unsigned dispatching : 1;
     unsigned peer_fin : 1;      /* RDHUP/HUP seen */
     unsigned local_closed : 1;
-    unsigned big_reads : 1;     /* the last read filled its block: the next one is larger */
+    unsigned read_size : 2;     /* what the next read asks for: transport's business (raw_buffer.c) */
     unsigned redispatch : 1;    /* offer c->in again */
     unsigned no_early_close : 1; /* while reading is paused a FIN of the peer is not looked at (Envoy's
                                   * detectEarlyCloseWhenReadDisabled(false)): upstream connections */

@@ -9,26 +9,41 @@
 
 /* Vectors of one sendmsg(2): 64 full blocks are more than a socket takes at once. */
 #define MAX_IOV 64
-/* A block with less room than this at its end is left as it is. */
-#define MIN_ROOM 4096u
+/* How much a read asks for follows what the last one got: few bytes share a block with other connections', what does not fit
+ * gets a block of its own, bulk a large one. */
+enum read_size { READ_PACKED, READ_BLOCK, READ_BULK };
 
-static size_t block_size(const struct nu_conn *c)
+static const struct {
+    uint32_t min; /* a block with less room than this at its end is left as it is */
+    uint32_t want;
+    uint32_t few; /* a read of fewer bytes takes the size below next time */
+} read_sizes[] = {
+    [READ_PACKED] = {NU_BUF_PACKED, NU_BUF_PACKED, 0},
+    [READ_BLOCK] = {NU_BUF_PACKED, NU_BLOCK_SMALL - sizeof(struct nu_block), NU_BUF_PACKED / 2},
+    [READ_BULK] = {NU_BLOCK_SMALL, NU_BLOCK_LARGE - sizeof(struct nu_block), NU_BLOCK_SMALL / 2},
+};
+
+static void choose_next_read(struct nu_conn *c, size_t got, size_t room)
 {
-    return (c->big_reads ? NU_BLOCK_LARGE : NU_BLOCK_SMALL) - sizeof(struct nu_block);
+    if (got == room && c->read_size < READ_BULK)
+        c->read_size = room > NU_BLOCK_SMALL / 2 ? READ_BULK : READ_BLOCK;
+    else if (got < read_sizes[c->read_size].few)
+        c->read_size--;
 }
 
 /* A read that came up short emptied the socket: no second call is needed, unless a FIN is known to wait behind it. */
 static struct nu_io_result raw_read(struct nu_conn *c, struct nu_buf *to, size_t limit)
 {
     size_t room;
-    uint8_t *at = nu_buf_reserve_some(to, &c->worker->bufs, MIN_ROOM, block_size(c), &room);
+    uint8_t *at = nu_buf_reserve_some(to, &c->worker->bufs, read_sizes[c->read_size].min, read_sizes[c->read_size].want,
+                                      &room);
     if (room > limit)
-        room = nu_max(limit, MIN_ROOM);
+        room = nu_max(limit, (size_t)NU_BUF_PACKED);
     ssize_t n = recv(c->watch.fd, at, room, 0);
     nu_buf_commit(to, n > 0 ? (size_t)n : 0);
     if (n > 0) {
+        choose_next_read(c, (size_t)n, room);
         bool filled = (size_t)n == room;
-        c->big_reads = filled;
         return (struct nu_io_result){.status = filled || c->peer_fin ? NU_IO_OK : NU_IO_AGAIN, .n = (size_t)n};
     }
     if (n == 0)
