@@ -72,6 +72,22 @@ def test_buffer_off_for_a_route(proxy, upstream, client):
     far.expect("3\r\nabc\r\n")
 
 
+@pytest.mark.parametrize("limit, route_limit, status", [(100, 10, 413), (5, 20, 200)])
+def test_buffer_has_another_limit_for_a_route(proxy, upstream, limit, route_limit, status):
+    p = proxy(with_filter(upstream(name="a"), "buffer", "Buffer", max_request_bytes=limit, route_config={
+        "@type": FILTERS + "buffer.v3.BufferPerRoute", "buffer": {"max_request_bytes": route_limit}}))
+    assert p.get(method="POST", body="x" * 11).status == status
+
+
+def test_buffer_counts_what_has_trailers(proxy, upstream, client):
+    up = upstream(name="a")
+    p = proxy(with_filter(up, "buffer", "Buffer", max_request_bytes=100))
+    for chunks in ("0\r\n\r\n", "3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n"):
+        down = client(p.port).send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n" + chunks)
+        assert down.response().status == 200
+    assert [(r.get("content-length"), r.body) for r in up.requests] == [("0", b""), ("3", b"abc")]
+
+
 # --- fault ---
 
 def always(**what):
@@ -166,6 +182,29 @@ def test_csrf(proxy, upstream, method, origin, status):
     assert len(up.requests) == (status == 200)
     if status == 403:
         assert answer.text == "Invalid origin"
+
+
+ORIGINS = [
+    ({"origin": "null", "referer": "http://test/"}, 403, "missing_source_origin"), ({"referer": "http://test/x?y"}, 200, "request_valid"),
+    ({"origin": "", "referer": "http://test/"}, 200, "request_valid"), ({"origin": "http://test:80"}, 403, "request_invalid"),
+    ({"origin": "https://user@test"}, 200, "request_valid"), ({"origin": "test"}, 200, "request_valid"), ({"origin": "http://TEST"}, 403, "request_invalid"),
+    ({"origin": "ws+x://test?x"}, 200, "request_valid"), ({"origin": "1http://test"}, 403, "request_invalid"),
+    ({"origin": "http://test:"}, 403, "request_invalid"), ({"origin": "http://[::1]:80", "host": "[::1]:80"}, 200, "request_valid")]
+
+
+@pytest.mark.parametrize("headers, status, counted", ORIGINS)
+def test_csrf_origins(proxy, upstream, headers, status, counted):
+    p = proxy(with_filter(upstream(name="a"), "csrf", "CsrfPolicy", **CSRF))
+    assert p.get(method="PATCH", headers=list(headers.items())).status == status
+    p.expect_stats({"http.in.csrf." + k: int(k == counted) for k in ("missing_source_origin", "request_invalid", "request_valid")})
+
+
+@pytest.mark.parametrize("policy, counted", [({"shadow_enabled": {"default_value": {"numerator": 100}}}, 1), ({}, 0)])
+def test_csrf_in_the_shadow(proxy, upstream, policy, counted):
+    off = {"filter_enabled": {"default_value": {"numerator": 0}}, **policy}
+    p = proxy(with_filter(upstream(name="a"), "csrf", "CsrfPolicy", **CSRF, route_config={"@type": FILTERS + "csrf.v3.CsrfPolicy", **off}))
+    assert p.get(method="POST").status == 200
+    p.expect_stats({"http.in.csrf.missing_source_origin": counted})
 
 
 # --- header_mutation ---
