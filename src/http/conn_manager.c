@@ -150,10 +150,7 @@ static void on_protocol_error(struct nu_session_owner *o, unsigned status, nu_st
     struct hcm_conn *hc = of_owner(o);
     if (hc->closed)
         return;
-    if (status != 431 && status != 426) /* limits and old versions are no errors of the protocol */
-        count(hc, NU_HCM_downstream_cx_protocol_error);
-    if (status == 431)
-        count(hc, NU_HCM_downstream_rq_too_large);
+    count(hc, NU_HCM_downstream_cx_protocol_error);
     refuse(hc, status, refusal_body(status), details, NU_FLAG_DOWNSTREAM_PROTOCOL_ERROR);
 }
 

@@ -222,8 +222,12 @@ static void make_chain(struct nu_http_stream *s)
     s->chain_made = true;
     if (s->dir[DIR_DECODE].headers != NULL)
         nu_http_stream_route(s);
-    if ((s->is_upgrade || s->is_connect) && nu_upgrade_chain(s, &upgraded))
+    if ((s->is_upgrade || s->is_connect) && nu_upgrade_chain(s, &upgraded)) {
         list = &upgraded;
+        s->upgraded = true;
+        count(s, NU_HCM_downstream_cx_upgrades_total);
+        nu_gauge_add(s->conf->scope, s->info.worker->index, NU_HCM_downstream_cx_upgrades_active, 1);
+    }
     for (unsigned i = 0; i < list->n; i++) {
         const struct nu_http_filter_entry *e = &list->items[i];
         struct nu_http_filter *before = s->tail;
@@ -809,6 +813,8 @@ static void final_counts(struct nu_http_stream *s)
 {
     unsigned slab = s->info.worker->index;
     nu_gauge_sub(s->conf->scope, slab, NU_HCM_downstream_rq_active, 1);
+    if (s->upgraded)
+        nu_gauge_sub(s->conf->scope, slab, NU_HCM_downstream_cx_upgrades_active, 1);
     nu_hist_record(s->conf->scope, slab, NU_HCM_downstream_rq_time,
                    (s->info.end_ns - s->info.start_ns) / NU_NS_PER_MS);
 }

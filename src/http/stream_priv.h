@@ -81,7 +81,7 @@ struct nu_http_stream {
     uint8_t phase;            /* enum stream_phase */
     uint8_t response_state;   /* enum response_state */
     bool route_cached, chain_made, remote_done, local_done;
-    bool is_head, is_upgrade, upgrade_refused, is_grpc, is_connect;
+    bool is_head, is_upgrade, upgrade_refused, upgraded, is_grpc, is_connect;
     bool saw_connection_close, should_close, head_end;
     bool in_decode, local_reply_sent, logged, internal_request;
     bool codec_reset_done, idle_timed_out, ended_by_peer;

@@ -177,7 +177,7 @@ static void attach(struct nu_pool *p, struct nu_pool_client *c, struct nu_list *
     struct nu_cluster *cl = p->cluster;
     struct nu_worker *w = p->worker;
     if (p->ops->http && !nu_breaker_can(cl, p->info, p->priority, NU_BREAKER_RQ)) {
-        NU_CLUSTER_INC(cl, w, upstream_rq_pending_overflow);
+        NU_CLUSTER_INC(cl, w, upstream_rq_active_overflow);
         fail(p, node, NU_POOL_OVERFLOW, NU_STR_NONE);
         return;
     }
