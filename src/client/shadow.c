@@ -8,6 +8,7 @@
 #include "http/filter.h"
 #include "net/server.h"
 #include "router/attempt.h"
+#include "router/router_stats.h"
 #include "upstream/cluster_manager.h"
 #include "upstream/cluster_stats.h"
 #include "upstream/host.h"
@@ -229,6 +230,8 @@ static void start_copy(struct nu_shadow *s, const struct nu_mirror_policy *p, co
     if (c == NULL)
         return;
     struct shadow_request *q = new_request(w, c);
+    if (server->async_client != NULL)
+        nu_stat_inc(server->async_client, w->index, NU_ROUTER_STAT_rq_total);
     q->owner = s;
     q->index = s->n++;
     s->copies[q->index] = q;

@@ -151,6 +151,8 @@ static void on_protocol_error(struct nu_session_owner *o, unsigned status, nu_st
     if (hc->closed)
         return;
     count(hc, NU_HCM_downstream_cx_protocol_error);
+    if (status != 0)
+        count(hc, NU_HCM_downstream_rq_rx_reset); /* Envoy resets the stream that carries the answer, too */
     refuse(hc, status, refusal_body(status), details, NU_FLAG_DOWNSTREAM_PROTOCOL_ERROR);
 }
 

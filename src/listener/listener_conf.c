@@ -24,6 +24,7 @@ static void drop_scopes(struct nu_listener_conf *c)
     if (c->scope == NULL)
         return;
     nu_scope_unref(&c->scope);
+    nu_scope_unref(&c->config_scope);
     for (unsigned i = 0; i <= c->workers->n; i++)
         nu_scope_unref(&c->worker_scopes[i]);
 }

@@ -79,6 +79,7 @@ struct nu_listener_conf {
     struct nu_pos pos;
     /* Set when it is applied. */
     struct nu_scope *scope;                       /* listener.<stat_name>. */
+    struct nu_scope *config_scope;                /* the same; NULL: the admin listener */
     struct nu_scope **worker_scopes;              /* ... worker_<n>.; [n_workers] main_thread. */
     struct nu_address **bound;                    /* references: what the sockets are bound to, as addresses[] */
     uint64_t updated_wall_ns;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "listener/listener_config_stats.h"
 #include "listener/listener_manager_stats.h"
 #include "listener/listener_priv.h"
 #include "listener/listener_stats.h"
@@ -418,6 +419,8 @@ static void make_scopes(struct nu_listener_manager *lm, struct nu_listener_conf 
     c->workers = lm->server->workers;
     c->scope = nu_scope_get(lm->server->stats, &nu_listener_layout, prefix, c->on_main ? prefix : NU_STR("listener."),
                             &tag, c->on_main ? 0 : 1);
+    if (!c->on_main)
+        c->config_scope = nu_scope_get(lm->server->stats, &nu_listener_config_layout, prefix, NU_STR("listener."), &tag, 1);
     c->worker_scopes = nu_arena_array(&c->arena, struct nu_scope *, n + 1);
     for (unsigned i = 0; i <= n; i++)
         if (c->on_main == (i == n))

@@ -23,7 +23,8 @@
 struct cares {
     struct nu_resolver base;
     struct nu_loop *loop;
-    struct nu_scope *scope; /* NULL: not counted */
+    struct nu_stats *stats; /* NULL: not counted */
+    struct nu_scope *scope; /* made with the first question, so that who needs no DNS has no such statistics; NULL: not yet */
     unsigned slab;
     struct nu_resolver_conf *conf;
     ares_channel channel;
@@ -322,6 +323,8 @@ static void resolve(struct nu_resolver *base, struct nu_dns_query *q, nu_str nam
     j->family = family;
     memcpy(j->name, name.ptr, name.len);
     q->job = j;
+    if (r->scope == NULL && r->stats != NULL)
+        r->scope = nu_scope_get(r->stats, &nu_dns_cares_layout, NU_STR("dns.cares."), NU_STR("dns.cares."), NULL, 0);
     count(r, NU_DNS_CARES_resolve_total);
     if (r->scope != NULL)
         nu_gauge_add(r->scope, r->slab, NU_DNS_CARES_pending_resolutions, 1);
@@ -371,8 +374,7 @@ struct nu_resolver *nu_resolver_new(struct nu_loop *loop, struct nu_stats *stats
     nu_list_init(&r->sockets);
     nu_list_init(&r->done);
     nu_timer_init(&r->timer, on_timer);
-    if (stats != NULL)
-        r->scope = nu_scope_get(stats, &nu_dns_cares_layout, NU_STR("dns.cares."), NU_STR("dns.cares."), NULL, 0);
+    r->stats = stats;
     int err = ares_library_init(ARES_LIB_INIT_ALL);
     NU_ASSERT(err == ARES_SUCCESS);
     return &r->base;

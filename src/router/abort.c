@@ -4,7 +4,7 @@
  * the response has begun, a reset downstream). Texts, flags and details are Envoy's. */
 #include "router/rewrite.h"
 #include "router/router_priv.h"
-#include "http/hcm_stats.h"
+#include "router/router_stats.h"
 #include "router/vcluster_stats.h"
 #include "upstream/cluster_stats.h"
 #include "upstream/host.h"
@@ -69,7 +69,7 @@ static void charge_abort(struct router *r, unsigned code, bool dropped)
     if (r->response_started) {
         if (r->grpc_success_deferred) {
             (void)nu_atomic_u64_add(&r->up.host->stats.rq_error, 1);
-            router_count(r, NU_HCM_rq_reset_after_downstream_response_started);
+            router_count(r, NU_ROUTER_STAT_rq_reset_after_downstream_response_started);
         }
         return;
     }

@@ -10,9 +10,9 @@
 #include "upstream/host.h"
 #include "worker/worker.h"
 
-void router_count(struct router *r, unsigned hcm_index)
+void router_count(struct router *r, unsigned index)
 {
-    nu_stat_inc(nu_http_stream_scope(r->base.stream), r->worker->index, hcm_index);
+    nu_stat_inc(r->conf->scope, r->worker->index, index);
 }
 
 void router_count_cluster(struct router *r, unsigned index)
@@ -51,6 +51,18 @@ static void charge_zone(struct router *r, unsigned code)
     int n = snprintf(prefix, sizeof prefix, "zone.%.*s.%.*s", NU_STR_ARG(from), NU_STR_ARG(to));
     if (n > 0 && (size_t)n < sizeof prefix)
         charge_named(r, nu_str_make(prefix, (size_t)n), code);
+}
+
+static void charge_zone_time(struct router *r, uint64_t ms)
+{
+    nu_str from = nu_http_stream_server(r->base.stream)->node_zone;
+    nu_str to = r->up.host != NULL ? r->up.host->zone : NU_STR("");
+    char name[240];
+    if (from.len == 0 || to.len == 0)
+        return;
+    int n = snprintf(name, sizeof name, "zone.%.*s.%.*s.upstream_rq_time", NU_STR_ARG(from), NU_STR_ARG(to));
+    if (n > 0 && (size_t)n < sizeof name)
+        nu_hist_dyn_record(r->cluster->scope, r->worker->index, nu_str_make(name, (size_t)n), ms);
 }
 
 /* x-envoy-upstream-alt-stat-name: all copies again under the caller's name. */
@@ -102,4 +114,5 @@ void router_charge_time(struct router *r)
         nu_hist_record(r->vcluster->scope, slab, NU_VCLUSTER_upstream_rq_time, ms);
     if (r->entry->scope != NULL)
         nu_hist_record(r->entry->scope, slab, NU_VCLUSTER_upstream_rq_time, ms);
+    charge_zone_time(r, ms);
 }

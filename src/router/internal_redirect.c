@@ -4,7 +4,7 @@
  * be followed passes on to the client, and is counted. */
 #include <stdio.h>
 
-#include "http/hcm_stats.h"
+#include "router/router_stats.h"
 #include "net/conn.h"
 #include "router/internal_redirect.h"
 #include "router/router_priv.h"
@@ -69,15 +69,15 @@ static bool may_follow(struct router *r, nu_str url, struct location *to)
     if (r->request->path.ptr == NULL)
         return false;
     if (!parse_location(url, to)) {
-        router_count(r, NU_HCM_passthrough_internal_redirect_bad_location);
+        router_count(r, NU_ROUTER_STAT_passthrough_internal_redirect_bad_location);
         return false;
     }
     if (!p->cross_scheme && scheme_is_http(r) != nu_str_eq(to->scheme, NU_STR("http"))) {
-        router_count(r, NU_HCM_passthrough_internal_redirect_unsafe_scheme);
+        router_count(r, NU_ROUTER_STAT_passthrough_internal_redirect_unsafe_scheme);
         return false;
     }
     if (redirects_so_far(r) >= p->max) {
-        router_count(r, NU_HCM_passthrough_internal_redirect_too_many_redirects);
+        router_count(r, NU_ROUTER_STAT_passthrough_internal_redirect_too_many_redirects);
         return false;
     }
     return true;
@@ -89,14 +89,14 @@ static bool target_is_fine(struct router *r, bool was_http, const struct locatio
     const struct nu_internal_redirect *p = r->action->internal_redirect;
     const struct nu_route *current = &r->entry->route, *target = nu_http_stream_route(r->base.stream);
     if (target == NULL) {
-        router_count(r, NU_HCM_passthrough_internal_redirect_no_route);
+        router_count(r, NU_ROUTER_STAT_passthrough_internal_redirect_no_route);
         return false;
     }
     for (size_t i = 0; i < p->n_predicates; i++) {
         if (p->predicates[i]->accept(p->predicates[i], r->info, current, target, !was_http,
                                      nu_str_eq(to->scheme, NU_STR("https"))))
             continue;
-        router_count(r, NU_HCM_passthrough_internal_redirect_predicate);
+        router_count(r, NU_ROUTER_STAT_passthrough_internal_redirect_predicate);
         return false;
     }
     return true;

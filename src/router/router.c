@@ -3,7 +3,7 @@
  * The router filter's way of a request: route -> cluster -> host -> attempt -> response. One attempt at a time; without a
  * retry policy, mirrors or internal redirects the body passes without being kept. The stream may end inside any call that
  * responds (the chain ends it): what follows such a call touches nothing but locals. */
-#include "http/hcm_stats.h"
+#include "router/router_stats.h"
 #include "router/redirect.h"
 #include "router/rewrite.h"
 #include "router/router_priv.h"
@@ -60,14 +60,14 @@ static void reply_plain(struct router *r, unsigned status, nu_str body, nu_str d
 
 static void reply_no_route(struct router *r)
 {
-    router_count(r, NU_HCM_no_route);
+    router_count(r, NU_ROUTER_STAT_no_route);
     nu_stream_info_flag(r->info, NU_FLAG_NO_ROUTE_FOUND);
     reply_plain(r, 404, NU_STR(""), NU_STR("route_not_found"), NULL);
 }
 
 static void reply_no_cluster(struct router *r)
 {
-    router_count(r, NU_HCM_no_cluster);
+    router_count(r, NU_ROUTER_STAT_no_cluster);
     nu_stream_info_flag(r->info, NU_FLAG_NO_CLUSTER_FOUND);
     router_reply(r, r->action->not_found_code, NU_STR(""), NU_STR("cluster_not_found"), false);
 }
@@ -75,7 +75,7 @@ static void reply_no_cluster(struct router *r)
 static void reply_direct(struct router *r)
 {
     const struct nu_direct_action *d = r->entry->direct;
-    router_count(r, NU_HCM_rq_direct_response);
+    router_count(r, NU_ROUTER_STAT_rq_direct_response);
     nu_route_rewrite_path(r->entry, r->request, !r->conf->suppress_envoy_headers);
     reply_plain(r, d->code, d->body, NU_STR("direct_response"), reply_direct_headers);
 }
@@ -85,7 +85,7 @@ static bool answer_directly(struct router *r)
 {
     const struct nu_route_match *m = nu_http_stream_route_match(r->base.stream);
     if (m->tls_redirect) {
-        router_count(r, NU_HCM_rq_direct_response);
+        router_count(r, NU_ROUTER_STAT_rq_direct_response);
         reply_plain(r, 301, NU_STR(""), NU_STR("direct_response"), reply_https);
         return true;
     }
@@ -256,7 +256,7 @@ static enum nu_headers_status decode_headers(struct nu_http_filter *f, struct nu
 {
     struct router *r = of(f);
     r->request = h;
-    router_count(r, NU_HCM_rq_total);
+    router_count(r, NU_ROUTER_STAT_rq_total);
     if (answer_directly(r))
         return NU_HEADERS_STOP;
     read_request_headers(r);

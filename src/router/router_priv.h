@@ -86,7 +86,7 @@ bool router_follow_redirect(struct router *r, const struct nu_http_headers *h);
 
 void router_charge_code(struct router *r, unsigned code, bool dropped);
 void router_charge_time(struct router *r);
-void router_count(struct router *r, unsigned hcm_index);
+void router_count(struct router *r, unsigned index);
 void router_count_cluster(struct router *r, unsigned index);
 /* In the virtual cluster and the route, where they have statistics. */
 void router_count_scopes(struct router *r, unsigned vcluster_index);

@@ -22,6 +22,7 @@
 #include "net/dns.h"
 #include "net/filesystem_stats.h"
 #include "net/log_writer.h"
+#include "router/router.h"
 #include "server/server_stats.h"
 #include "server/signals.h"
 #include "server/version.h"
@@ -213,6 +214,7 @@ static void process_init(struct nu_process *p, const struct nu_options *o)
     s->start_wall_ns = nu_clock_wall_ns();
     s->local_address = local_address(&p->conf_arena, o->local_address_v6);
     p->scope = nu_scope_get(s->stats, &nu_server_layout, NU_STR("server."), NU_STR("server."), NULL, 0);
+    s->async_client = nu_router_scope(s->stats, NU_STR("http.async-client."), NU_STR("async-client"));
     nu_timer_init(&p->flush_timer, NULL);
     nu_timer_init(&p->end_timer, NULL);
     nu_timer_init(&p->hidden_timer, NULL);
@@ -261,6 +263,7 @@ static void process_free(struct nu_process *p)
     nu_resolver_conf_free(&p->conf.resolver);
     nu_runtime_free(&s->runtime);
     nu_scope_unref(&p->scope);
+    nu_scope_unref(&s->async_client);
     settle(all);
     nu_arena_clear(&p->conf_arena);
     nu_sb_free(&p->bootstrap);
@@ -367,6 +370,7 @@ static void start_workers(void *arg)
     nu_diags_init(&d);
     nu_log(main, NU_LOG_INFO, "all dependencies initialized. starting workers");
     p->state = NU_SERVER_INITIALIZING;
+    nu_runtime_publish(p->server.runtime); /* as Envoy: what disk layers say now */
     nu_workers_start(p->server.workers);
     if (nu_listener_manager_start(p->server.listeners, &d)) {
         p->state = NU_SERVER_LIVE;

@@ -48,7 +48,6 @@ void nu_process_stats_init(struct nu_process *p)
     gauge(p, NU_SERVER_days_until_first_cert_expiring, UINT32_MAX);
     gauge(p, NU_SERVER_seconds_until_first_ocsp_response_expiring, 0);
     gauge(p, NU_SERVER_hot_restart_epoch, 0);
-    gauge(p, NU_SERVER_hot_restart_generation, 1);
     gauge(p, NU_SERVER_parent_connections, 0);
     gauge(p, NU_SERVER_stats_recent_lookups, 0);
     update(p);

@@ -2,7 +2,7 @@
  *
  * Expands NU_STAT_DEF_FILE with NU_STAT_ROW(field, name, kind, unit, doc) for each line; then forgets both.
  *
- * HISTOGRAM_SEEN is shown once it has recorded something; COUNTER_WITH(other, ...) once the counter `other` (its full
+ * CODES_ALWAYS shows its "completed" before the first response, too. HISTOGRAM_SEEN is shown once it has recorded something; COUNTER_WITH(other, ...) once the counter `other` (its full
  * enumerator) is not 0. */
 #define COUNTER(field, doc) NU_STAT_ROW(field, #field, NU_STAT_COUNTER, NU_UNIT_NONE, doc)
 #define COUNTER_AS(field, name, doc) NU_STAT_ROW(field, name, NU_STAT_COUNTER, NU_UNIT_NONE, doc)
@@ -15,6 +15,7 @@
 #define HISTOGRAM_SEEN_AS(field, name, unit, doc)                                                                      \
     NU_STAT_ROW(field, name, NU_STAT_HISTOGRAM | NU_STAT_LAZY, NU_UNIT_##unit, doc)
 #define COUNTER_WITH(other, field, name, doc) NU_STAT_ROW(field, name, NU_STAT_COUNTER | NU_STAT_LAZY, other, doc)
+#define CODES_ALWAYS(field, name, doc) NU_STAT_ROW(field, name, NU_STAT_CODES, 1, doc)
 #define CODES(field, name, doc) NU_STAT_ROW(field, name, NU_STAT_CODES, NU_UNIT_NONE, doc)
 #include NU_STAT_DEF_FILE
 #undef COUNTER
@@ -27,5 +28,6 @@
 #undef HISTOGRAM_SEEN_AS
 #undef COUNTER_WITH
 #undef CODES
+#undef CODES_ALWAYS
 #undef NU_STAT_ROW
 #undef NU_STAT_DEF_FILE

@@ -155,9 +155,9 @@ static void add_codes(struct collect *c, unsigned index)
         if (c->classes[i] > 0)
             add_number(c, nu_arena_printf(&c->snap->arena, "%.*s%uxx", NU_STR_ARG(c->family), i), NU_STAT_COUNTER,
                        c->classes[i], true);
-    if (c->completed > 0)
+    if (c->completed > 0 || c->scope->layout->defs[index].unit != 0)
         add_number(c, nu_arena_printf(&c->snap->arena, "%.*scompleted", NU_STR_ARG(c->family)), NU_STAT_COUNTER,
-                   c->completed, true);
+                   c->completed, c->completed > 0);
 }
 
 static void add_dyn(nu_str name, uint64_t n, void *arg)

@@ -124,6 +124,8 @@ static bool take_answers(struct target *t, const struct nu_dns_answer *answers, 
 static void update(struct target *t, const struct nu_dns_answer *answers, size_t n)
 {
     struct nu_cluster_source *s = t->source;
+    /* Envoy chooses a transport for each host of each answer, and counts it. */
+    nu_stat_add(s->cluster->scope, s->worker->index, NU_CLUSTER_default_total_match_count, s->logical ? nu_min(n, (size_t)1) : n);
     if (take_answers(t, answers, s->logical ? nu_min(n, (size_t)1) : n))
         publish(s);
     else

@@ -176,15 +176,13 @@ static void gauge(struct nu_runtime *rt, unsigned stat, uint64_t v)
         nu_gauge_set(rt->scope, rt->all->n, stat, v);
 }
 
-static void read_disk(struct nu_runtime *rt, struct layer *l)
+static bool read_disk(struct layer *l)
 {
     layer_clear(l);
-    if (nu_runtime_read_dir(l->dir, on_file, l)) {
-        count(rt, NU_RUNTIME_override_dir_exists);
-    } else {
-        count(rt, NU_RUNTIME_override_dir_not_exists);
-        nu_log(runtime, NU_LOG_DEBUG, "runtime folder '%s' cannot be read", l->dir);
-    }
+    if (nu_runtime_read_dir(l->dir, on_file, l))
+        return true;
+    nu_log(runtime, NU_LOG_DEBUG, "runtime folder '%s' cannot be read", l->dir);
+    return false;
 }
 
 static void merge(struct snapshot *s, const struct layer *l)
@@ -204,16 +202,19 @@ static void merge(struct snapshot *s, const struct layer *l)
 void nu_runtime_publish(struct nu_runtime *rt)
 {
     struct snapshot *s = nu_new(struct snapshot);
+    unsigned n_disk = 0;
     nu_arena_init(&s->arena, NULL);
     for (int i = 0; i < rt->n_layers; i++) {
         if (rt->layers[i].kind == LAYER_DISK)
-            read_disk(rt, &rt->layers[i]);
+            n_disk += read_disk(&rt->layers[i]);
         merge(s, &rt->layers[i]);
     }
     gauge(rt, NU_RUNTIME_num_keys, s->keys.n);
     gauge(rt, NU_RUNTIME_num_layers, (uint64_t)rt->n_layers);
     gauge(rt, NU_RUNTIME_admin_overrides_active, rt->admin >= 0 && rt->layers[rt->admin].keys.n > 0);
     count(rt, NU_RUNTIME_load_success);
+    /* The second disk layer was the override directory once. */
+    count(rt, n_disk > 1 ? NU_RUNTIME_override_dir_exists : NU_RUNTIME_override_dir_not_exists);
     if (s->keys.n == 0) { /* the common case costs nothing */
         drop_snapshot(s);
         s = NULL;

@@ -5,14 +5,30 @@
 
 #include "codec/pb/pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.nu.h"
+#include "net/server.h"
+#include "stats/stats.h"
+
+static void drop_scope(void *arg)
+{
+    struct nu_scope *s = arg;
+    nu_scope_unref(&s);
+}
+
+/* "http.in." -> "in" */
+static nu_str name_of(nu_str prefix)
+{
+    nu_str name = nu_str_skip(prefix, sizeof("http.") - 1);
+    return nu_str_first(name, name.len > 0 ? name.len - 1 : 0);
+}
 
 static const struct nu_http_filter_conf *create(struct nu_factory *f, const struct nu_pb_msg *msg, nu_str stat_prefix)
 {
     const struct envoy_extensions_filters_http_router_v3_Router *m =
         NU_PB_AS(msg, envoy_extensions_filters_http_router_v3_Router);
     struct nu_router_conf *c = nu_arena_new(f->arena, struct nu_router_conf);
-    (void)stat_prefix;
     c->base.attach = nu_router_attach;
+    c->scope = nu_router_scope(f->server->stats, stat_prefix, name_of(stat_prefix));
+    nu_arena_on_clear(f->arena, drop_scope, c->scope);
     c->dynamic_stats = m == NULL || m->dynamic_stats == NULL || *m->dynamic_stats;
     c->suppress_envoy_headers = m != NULL && m->suppress_envoy_headers;
     if (m != NULL && !nu_access_logs_build(f, m->upstream_log, m->n_upstream_log, &c->upstream_logs))
