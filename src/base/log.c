@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/err.h"
 #include "base/log_format.h"
 
@@ -132,8 +133,9 @@ int nu_log_open(const char *path)
 {
     int err = open_path(path);
     if (err == 0) {
-        free(log_path);
-        log_path = strdup(path);
+        nu_free(log_path);
+        size_t len = strlen(path);
+        log_path = memcpy(nu_zalloc(len + 1), path, len);
     }
     return err;
 }
