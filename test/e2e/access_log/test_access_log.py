@@ -9,6 +9,8 @@ import pytest
 from lib import config as c
 from lib import wait_until, wire
 
+pytestmark = pytest.mark.tsan
+
 FAST = ["--file-flush-interval-msec", "20"]
 
 

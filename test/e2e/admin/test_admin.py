@@ -8,6 +8,8 @@ import pytest
 from lib import config as c
 from lib import wait_until, wire
 
+pytestmark = pytest.mark.tsan
+
 
 @pytest.fixture
 def p(proxy, upstream):

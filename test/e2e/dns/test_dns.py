@@ -5,6 +5,8 @@ import pytest
 from lib import config as c
 from lib import dns, wait_until, wire
 
+pytestmark = pytest.mark.tsan
+
 
 @pytest.fixture
 def names():

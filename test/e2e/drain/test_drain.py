@@ -8,6 +8,8 @@ import pytest
 from lib import config as c
 from lib import wait_until, wire
 
+pytestmark = pytest.mark.tsan
+
 
 def to(up):
     return c.http(c.route("up"), clusters=[c.cluster("up", up.port)])

@@ -2,8 +2,12 @@
 """One request and its answer: what goes upstream, what comes back."""
 import re
 
+import pytest
+
 from lib import config as c
 from lib import wire
+
+pytestmark = pytest.mark.tsan
 
 
 def to(up, **options):

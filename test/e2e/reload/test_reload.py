@@ -8,7 +8,7 @@ import pytest
 from lib import config as c
 from lib import wait_until, wire
 
-pytestmark = pytest.mark.own
+pytestmark = [pytest.mark.own, pytest.mark.tsan]
 
 
 def body(text):

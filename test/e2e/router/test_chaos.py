@@ -12,6 +12,8 @@ import pytest
 from lib import config as c
 from lib import wire
 
+pytestmark = pytest.mark.tsan
+
 ANSWERS = [
     b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc",
     b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nxx",

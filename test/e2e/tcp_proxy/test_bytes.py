@@ -3,7 +3,11 @@
 import hashlib
 import threading
 
+import pytest
+
 from lib import config as c
+
+pytestmark = pytest.mark.tsan
 
 
 def relay(upstream_port, **options):

@@ -8,6 +8,8 @@ import pytest
 from lib import config as c
 from lib import wait_until, wire
 
+pytestmark = pytest.mark.tsan
+
 
 def endpoint(port, **extra):
     return {"endpoint": {"address": c.address(port)}, **extra}
