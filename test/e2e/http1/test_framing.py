@@ -30,7 +30,7 @@ def post(fields, body=b""):
 
 
 @pytest.mark.parametrize("value, want", [
-    ("", 400), ("  ", 400), ("9223372036854775808", 200), ("18446744073709551616", 400), ("0 ", 200), ("00", 200), ("0, 0", 400),
+    ("", 400), ("  ", 400), ("9223372036854775807", 200), ("18446744073709551616", 400), ("0 ", 200), ("00", 200), ("0, 0", 400),
     ("0\r\ncontent-length: 0", 400), ("\t0", 200), ("0\x00", 400)])
 def test_h1_03_forms_of_content_length(p, up, client, value, want):
     if value.startswith("9"):  # a number that fits: the request begins, the body never ends
