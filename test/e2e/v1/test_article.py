@@ -21,6 +21,14 @@ class Dnsmasq:
     def __init__(self, folder):
         self.hosts = folder / "hosts"
         self.hosts.write_text("")
+        for _ in range(5):  # the port must be free for TCP, too, which only dnsmasq itself finds out
+            self.start()
+            wait_until(lambda: self.process.poll() is not None or self.answers(), "dnsmasq to answer")
+            if self.process.poll() is None:  # SIGHUP would end it before it answers, or be lost
+                return
+        raise AssertionError("dnsmasq finds no port")
+
+    def start(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
@@ -30,7 +38,6 @@ class Dnsmasq:
             [program, "--keep-in-foreground", "--no-resolv", "--no-hosts", f"--addn-hosts={self.hosts}", f"--port={self.port}",
              "--listen-address=127.0.0.1", "--bind-interfaces", "--local-ttl=0", "--user=", "--group=", "--conf-file=/dev/null",
              "--pid-file"], stderr=subprocess.DEVNULL)
-        wait_until(self.answers, "dnsmasq to answer")  # SIGHUP ends it before, or is lost
 
     def answers(self):
         query = bytes.fromhex("00010100000100000000000001780000010001")  # x. IN A
