@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <malloc.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -528,6 +529,7 @@ static int load(struct nu_process *p)
     }
     nu_diags_clear(&d);
     nu_arena_clear(&a);
+    malloc_trim(0); /* what the configuration's text and messages took goes back to the system */
     return code;
 }
 

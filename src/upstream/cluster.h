@@ -96,6 +96,7 @@ struct nu_cluster {
     nu_str name;
     nu_str stat_name;         /* alt_stat_name or name, ':' as '_' */
     struct nu_scope *scope;   /* "cluster.<stat_name>."; layout upstream/cluster_stats.def */
+    struct nu_scope *membership; /* the same prefix; layout upstream/membership_stats.def */
     struct nu_slot info;      /* struct nu_cluster_info */
     struct nu_slot hosts;     /* struct nu_host_set */
     struct nu_breaker_use breakers[NU_N_PRIORITIES];

@@ -11,7 +11,6 @@
 #include "upstream/breaker.h"
 #include "upstream/cluster_manager_stats.h"
 #include "upstream/cluster_priv.h"
-#include "upstream/cluster_stats.h"
 #include "upstream/cluster_table.h"
 #include "upstream/count.h"
 #include "upstream/lb_priv.h"
@@ -135,7 +134,7 @@ static void set_static_hosts(struct nu_cluster *c, const struct nu_assignment *a
     const struct nu_host_set *old = nu_cluster_hosts(c);
     struct nu_host_index *x = old != NULL ? nu_host_index_new(old) : NULL;
     struct nu_member *members = nu_calloc(a->n_endpoints + 1u, sizeof(*members));
-    nu_stat_add(c->scope, c->server->workers->n, NU_CLUSTER_default_total_match_count, a->n_endpoints);
+    NU_MEMBERSHIP_ADD(c, default_total_match_count, a->n_endpoints);
     for (uint32_t i = 0; i < a->n_endpoints; i++) {
         struct nu_host_conf conf = nu_endpoint_host_conf(a, &a->endpoints[i]);
         members[i] = (struct nu_member){.host = nu_host_index_take(x, c, &conf), .locality = a->endpoints[i].locality};

@@ -7,6 +7,7 @@
 
 #include "upstream/cluster.h"
 #include "upstream/cluster_stats.h"
+#include "upstream/membership_stats.h"
 
 #define NU_CLUSTER_INC(c, w, name) nu_stat_inc((c)->scope, (w)->index, NU_CLUSTER_##name)
 #define NU_CLUSTER_ADD(c, w, name, v) nu_stat_add((c)->scope, (w)->index, NU_CLUSTER_##name, (v))
@@ -16,5 +17,12 @@
 #define NU_CLUSTER_GAUGE_SET(c, name, v)                                                           \
     nu_gauge_set((c)->scope, (c)->server->workers->n, NU_CLUSTER_##name, (v))
 #define NU_CLUSTER_RECORD(c, w, name, v) nu_hist_record((c)->scope, (w)->index, NU_CLUSTER_##name, (v))
+
+/* upstream/membership_stats.def, main thread. */
+#define NU_MEMBERSHIP_SET(c, name, v)                                                              \
+    nu_gauge_set((c)->membership, (c)->server->workers->n, NU_MEMBERSHIP_##name, (v))
+#define NU_MEMBERSHIP_ADD(c, name, v)                                                              \
+    nu_stat_add((c)->membership, (c)->server->workers->n, NU_MEMBERSHIP_##name, (v))
+#define NU_MEMBERSHIP_INC(c, name) NU_MEMBERSHIP_ADD(c, name, 1)
 
 #endif

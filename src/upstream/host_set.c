@@ -249,9 +249,9 @@ static void drain_removed(struct nu_cluster *c, const struct nu_host_set *old, u
 
 static void count_membership(struct nu_cluster *c, const struct nu_host_set *s)
 {
-    NU_CLUSTER_GAUGE_SET(c, membership_total, s != NULL ? s->n_all : 0);
-    NU_CLUSTER_GAUGE_SET(c, membership_healthy, s != NULL ? s->n_healthy : 0);
-    NU_CLUSTER_GAUGE_SET(c, membership_degraded, s != NULL ? s->n_degraded : 0);
+    NU_MEMBERSHIP_SET(c, membership_total, s != NULL ? s->n_all : 0);
+    NU_MEMBERSHIP_SET(c, membership_healthy, s != NULL ? s->n_healthy : 0);
+    NU_MEMBERSHIP_SET(c, membership_degraded, s != NULL ? s->n_degraded : 0);
 }
 
 void nu_cluster_set_hosts(struct nu_cluster *c, struct nu_host_set *next)
@@ -261,7 +261,7 @@ void nu_cluster_set_hosts(struct nu_cluster *c, struct nu_host_set *next)
     uint32_t n_old = old != NULL ? old->n_all : 0, n_next = next != NULL ? next->n_all : 0;
     uint32_t removed = mark_removed(old, next);
     if (removed > 0 || n_old - removed != n_next)
-        NU_CLUSTER_INC(c, w, membership_change);
+        NU_MEMBERSHIP_INC(c, membership_change);
     if (removed > 0)
         drain_removed(c, old, removed);
     count_membership(c, next);

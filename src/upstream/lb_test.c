@@ -145,7 +145,7 @@ static void unhealthy_hosts_wait_for_panic(void **state)
     assert_int_equal(n[1], 0);
     assert_int_equal(n[2], 150);
     assert_int_equal(rig_stat(c, NU_CLUSTER_lb_healthy_panic), 0);
-    assert_int_equal(rig_stat(c, NU_CLUSTER_membership_healthy), 2);
+    assert_int_equal(rig_membership(c, NU_MEMBERSHIP_membership_healthy), 2);
     nu_atomic_u32_set(&nu_cluster_hosts(c)->priorities[0].all[1]->health_flags, BAD);
     nu_cluster_refresh_hosts(c);
     memset(n, 0, sizeof(n));

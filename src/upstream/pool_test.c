@@ -459,7 +459,7 @@ static void a_removed_host_lets_requests_finish(void **state)
     assert_ptr_equal(rig_apply(&r, rig_build(rig_assignment(&other, 1, 1, false))), c);
     rig_run(&r);
     assert_int_equal(rig_stat(c, NU_CLUSTER_upstream_cx_active), 1);
-    assert_int_equal(rig_stat(c, NU_CLUSTER_membership_change), 2);
+    assert_int_equal(rig_membership(c, NU_MEMBERSHIP_membership_change), 2);
     peer_say(&r, fd, OK_RESPONSE);
     assert_true(a.ended);
     assert_int_equal(rig_stat(c, NU_CLUSTER_upstream_cx_active), 0);

@@ -69,7 +69,7 @@ static void publish(struct nu_cluster_source *s)
     nu_host_index_free(&x);
     nu_cluster_set_hosts(c, nu_host_set_new(nu_cluster_settings(c), c->server->runtime, s->assignment->localities,
                                             s->assignment->n_localities, members, (uint32_t)at));
-    NU_CLUSTER_GAUGE_SET(c, max_host_weight, s->logical ? 0 : max_weight);
+    NU_MEMBERSHIP_SET(c, max_host_weight, s->logical ? 0 : max_weight);
     nu_free(members);
 }
 
@@ -125,11 +125,11 @@ static void update(struct target *t, const struct nu_dns_answer *answers, size_t
 {
     struct nu_cluster_source *s = t->source;
     /* Envoy chooses a transport for each host of each answer, and counts it. */
-    nu_stat_add(s->cluster->scope, s->worker->index, NU_CLUSTER_default_total_match_count, s->logical ? nu_min(n, (size_t)1) : n);
+    NU_MEMBERSHIP_ADD(s->cluster, default_total_match_count, s->logical ? nu_min(n, (size_t)1) : n);
     if (take_answers(t, answers, s->logical ? nu_min(n, (size_t)1) : n))
         publish(s);
     else
-        NU_CLUSTER_INC(s->cluster, s->worker, update_no_rebuild);
+        NU_MEMBERSHIP_INC(s->cluster, update_no_rebuild);
 }
 
 /* ---- asking ---- */
@@ -177,11 +177,11 @@ static void on_answer(struct nu_dns_query *q, bool ok, const struct nu_dns_answe
     if (s->logical && n == 0)
         ok = false;
     if (ok) {
-        NU_CLUSTER_INC(c, s->worker, update_success);
+        NU_MEMBERSHIP_INC(c, update_success);
         update(t, answers, n);
         ask_again(t, after_success(t, answers, n));
     } else {
-        NU_CLUSTER_INC(c, s->worker, update_failure);
+        NU_MEMBERSHIP_INC(c, update_failure);
         nu_log(upstream, NU_LOG_DEBUG, "DNS lookup of '%.*s' failed", NU_STR_ARG(t->conf->dns_name));
         ask_again(t, after_failure(t));
     }
@@ -191,7 +191,7 @@ static void on_answer(struct nu_dns_query *q, bool ok, const struct nu_dns_answe
 static void start(struct target *t)
 {
     struct nu_cluster_source *s = t->source;
-    NU_CLUSTER_INC(s->cluster, s->worker, update_attempt);
+    NU_MEMBERSHIP_INC(s->cluster, update_attempt);
     nu_dns_resolve(s->resolver, &t->query, t->conf->dns_name, s->conf->family);
 }
 

@@ -18,6 +18,7 @@
 #include "upstream/cluster_build.h"
 #include "upstream/cluster_manager.h"
 #include "upstream/cluster_stats.h"
+#include "upstream/membership_stats.h"
 #include "upstream/lb.h"
 #include "worker/worker.h"
 
@@ -58,6 +59,11 @@ static inline uint64_t rig_stat(const struct nu_cluster *c, unsigned index)
 {
     bool used;
     return nu_stat_read(c->scope, index, &used);
+}
+static inline NU_UNUSED uint64_t rig_membership(const struct nu_cluster *c, unsigned index)
+{
+    bool used;
+    return nu_stat_read(c->membership, index, &used);
 }
 
 /* Endpoints "127.0.0.1:1" (or "name" of a DNS cluster), one a row; locality 0 is priority 0, locality 1 priority 1 ...

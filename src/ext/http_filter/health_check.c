@@ -13,7 +13,7 @@
 #include "net/duration.h"
 #include "net/server.h"
 #include "upstream/cluster_manager.h"
-#include "upstream/cluster_stats.h"
+#include "upstream/membership_stats.h"
 #include "worker/worker.h"
 
 /* The last response of the service, shared by all workers in one word: until when it counts (ms of the loops' clock), bit
@@ -109,9 +109,9 @@ static struct verdict ask_clusters(struct health_check *hc)
             count(hc, NU_HEALTH_CHECK_failed_cluster_not_found);
             return (struct verdict){503, false, NU_STR("health_check_failed_no_cluster_found")};
         }
-        uint64_t total = nu_stat_read(c->scope, NU_CLUSTER_membership_total, NULL);
-        uint64_t fit = nu_stat_read(c->scope, NU_CLUSTER_membership_healthy, NULL) +
-                       nu_stat_read(c->scope, NU_CLUSTER_membership_degraded, NULL);
+        uint64_t total = nu_stat_read(c->membership, NU_MEMBERSHIP_membership_total, NULL);
+        uint64_t fit = nu_stat_read(c->membership, NU_MEMBERSHIP_membership_healthy, NULL) +
+                       nu_stat_read(c->membership, NU_MEMBERSHIP_membership_degraded, NULL);
         if (total == 0 && m->percent != 0) {
             count(hc, NU_HEALTH_CHECK_failed_cluster_empty);
             return (struct verdict){503, false, NU_STR("health_check_failed_cluster_empty")};
