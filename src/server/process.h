@@ -26,8 +26,6 @@ struct nu_process {
     struct nu_sb bootstrap;       /* wire bytes of the message, for /config_dump */
     uint64_t bootstrap_wall_ns;
     uint64_t rest_hash;           /* of what a reload cannot change */
-    struct nu_map clusters;       /* names in effect -> themselves; own memory */
-    struct nu_map listeners;
     struct nu_timer hidden_timer; /* clusters that are gone wait for connections that drain */
     struct nu_scope *config_scope; /* config_reload.; NULL: never reloaded */
     struct nu_reload *reload;     /* under way; NULL: none */
@@ -57,7 +55,7 @@ void nu_process_note_bootstrap(struct nu_process *p, const struct envoy_config_b
 /* --service-node, --service-cluster, --service-zone and what Envoy fills in: into msg->node. In `a`. */
 void nu_process_override_node(const struct nu_process *p, struct nu_arena *a,
                               const struct envoy_config_bootstrap_v3_Bootstrap *msg);
-/* Forgets the names in effect and a reload under way. */
+/* Forgets a reload under way. */
 void nu_process_reload_free(struct nu_process *p);
 
 /* ---- server/drain.c ---- */

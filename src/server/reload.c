@@ -27,37 +27,38 @@ struct nu_reload {
     size_t n_gone_clusters, n_gone_listeners;
 };
 
-/* ---- names in effect ---- */
+/* ---- what goes ---- */
 
-static void names_free(struct nu_map *m)
+/* Collects the names of what is in effect that the next configuration lacks. */
+struct gone {
+    struct nu_arena *arena;
+    const struct nu_map *next; /* names */
+    nu_str *names;
+    size_t n, cap;
+};
+
+static void look(struct gone *g, nu_str name)
 {
-    nu_map_foreach(slot, m) nu_free(slot->value);
-    nu_map_free(m);
+    if (nu_map_get(g->next, name) != NULL)
+        return;
+    if (g->n == g->cap) {
+        nu_str *more = nu_arena_array(g->arena, nu_str, g->cap * 2 + 16);
+        if (g->n > 0)
+            memcpy(more, g->names, g->n * sizeof(more[0]));
+        g->names = more;
+        g->cap = g->cap * 2 + 16;
+    }
+    g->names[g->n++] = nu_arena_str(g->arena, name);
 }
 
-static void names_copy(struct nu_map *to, const struct nu_map *from)
+static void look_at_cluster(struct nu_cluster *c, void *arg)
 {
-    names_free(to);
-    nu_map_reserve(to, from->n);
-    nu_map_foreach(slot, from)
-    {
-        char *copy = nu_alloc(slot->key.len + 1);
-        memcpy(copy, slot->key.ptr, slot->key.len);
-        nu_map_put(to, nu_str_make(copy, slot->key.len), copy);
-    }
+    look(arg, c->name);
 }
 
-/* Names of `old` that `next` lacks, in the arena. */
-static nu_str *names_gone(struct nu_arena *a, const struct nu_map *old, const struct nu_map *next, size_t *n)
+static void look_at_listener(const struct nu_listener_status *l, void *arg)
 {
-    nu_str *out = nu_arena_array(a, nu_str, old->n + 1u);
-    *n = 0;
-    nu_map_foreach(slot, old)
-    {
-        if (nu_map_get(next, slot->key) == NULL)
-            out[(*n)++] = nu_arena_str(a, slot->key);
-    }
-    return out;
+    look(arg, l->name);
 }
 
 /* ---- what is in effect ---- */
@@ -78,8 +79,6 @@ void nu_process_note_bootstrap(struct nu_process *p, const struct envoy_config_b
 
 bool nu_process_first_apply(struct nu_process *p, struct nu_resources *r, struct nu_diags *d)
 {
-    names_copy(&p->clusters, &r->cluster_names);
-    names_copy(&p->listeners, &r->listener_names);
     nu_cluster_manager_apply(p->server.clusters, r->clusters, r->n_clusters, NULL, 0);
     return nu_listener_manager_apply(p->server.listeners, r->listeners, r->n_listeners, NULL, 0, d);
 }
@@ -165,17 +164,11 @@ static void clusters_warm(void *arg)
     struct nu_reload *r = p->reload;
     if (p->ending)
         return;
-    struct nu_map listeners = {0}; /* the builds, which hold the names, are taken */
-    names_copy(&listeners, &r->resources.listener_names);
     if (!nu_listener_manager_apply(p->server.listeners, r->resources.listeners, r->resources.n_listeners,
                                    r->gone_listeners, r->n_gone_listeners, &r->diags)) {
-        names_free(&listeners);
         reject(p);
         return;
     }
-    names_free(&p->listeners);
-    p->listeners = listeners;
-    names_copy(&p->clusters, &r->resources.cluster_names);
     nu_process_note_bootstrap(p, r->msg);
     nu_workers_each(p->server.workers, nothing, listeners_done, p);
 }
@@ -196,13 +189,19 @@ static bool read_again(struct nu_process *p, struct nu_reload *r)
     for (size_t i = 0; s != NULL && i < s->n_clusters; i++)
         if (s->clusters[i]->name.len > 0)
             nu_map_put(&next, s->clusters[i]->name, s->clusters[i]);
-    r->gone_clusters = names_gone(&r->arena, &p->clusters, &next, &r->n_gone_clusters);
+    struct gone clusters = {.arena = &r->arena, .next = &next};
+    nu_cluster_manager_each(p->server.clusters, look_at_cluster, &clusters);
     nu_map_free(&next);
+    r->gone_clusters = clusters.names;
+    r->n_gone_clusters = clusters.n;
     struct nu_factory f = {.arena = &r->arena, .diags = &r->diags, .server = &p->server,
                            .recheck = r->n_gone_clusters > 0};
     if (!nu_resources_build(&f, r->msg, &r->resources))
         return false;
-    r->gone_listeners = names_gone(&r->arena, &p->listeners, &r->resources.listener_names, &r->n_gone_listeners);
+    struct gone listeners = {.arena = &r->arena, .next = &r->resources.listener_names};
+    nu_listener_manager_each(p->server.listeners, look_at_listener, &listeners);
+    r->gone_listeners = listeners.names;
+    r->n_gone_listeners = listeners.n;
     return true;
 }
 
@@ -234,7 +233,5 @@ void nu_process_reload(struct nu_process *p)
 void nu_process_reload_free(struct nu_process *p)
 {
     reload_free(&p->reload);
-    names_free(&p->clusters);
-    names_free(&p->listeners);
     nu_scope_unref(&p->config_scope);
 }
