@@ -429,22 +429,16 @@ static void on_acceptable(struct nu_watch *w, uint32_t ready)
         a->batch = nu_max(n, 1u);
 }
 
-static void watch_acceptor(struct nu_acceptor *a, int fd)
+static void watch_acceptor(struct nu_acceptor *a)
 {
-    nu_loop_watch_level(a->lw->w->loop, &a->watch, fd, NU_READABLE, a->shared, on_acceptable);
-}
-
-static int socket_of(const struct nu_listener_worker *lw, size_t i)
-{
-    const struct nu_listen_socket *s = lw->listener->sockets[i];
-    return s->fds[s->n_fds > 1 ? lw->w->index : 0];
+    nu_loop_watch_level(a->lw->w->loop, &a->watch, a->fd, NU_READABLE, a->shared, on_acceptable);
 }
 
 static void on_retry(struct nu_timer *t)
 {
     struct nu_listener_worker *lw = nu_container_of(t, struct nu_listener_worker, retry);
     for (size_t i = 0; i < lw->n_acceptors; i++)
-        watch_acceptor(&lw->acceptors[i], socket_of(lw, i));
+        watch_acceptor(&lw->acceptors[i]);
 }
 
 /* ---- orders of the main thread ---- */
@@ -466,30 +460,32 @@ void nu_listener_worker_stop_accepting(struct nu_listener_worker *lw)
     lw->n_acceptors = 0;
 }
 
-static void begin_accepting(struct nu_listener_worker *lw)
+static void begin_accepting(struct nu_listener_worker *lw, struct nu_listen_socket *const *sockets, size_t n)
 {
-    const struct nu_listener *l = lw->listener;
-    lw->acceptors = nu_calloc(l->n_sockets, sizeof(*lw->acceptors));
-    lw->n_acceptors = l->n_sockets;
-    for (size_t i = 0; i < l->n_sockets; i++) {
+    lw->acceptors = nu_calloc(n, sizeof(*lw->acceptors));
+    lw->n_acceptors = n;
+    for (size_t i = 0; i < n; i++) {
         struct nu_acceptor *a = &lw->acceptors[i];
+        const struct nu_listen_socket *s = sockets[i];
         a->lw = lw;
         a->address = lw->conf->bound[i];
+        a->fd = s->fds[s->n_fds > 1 ? lw->w->index : 0];
         a->batch = 1;
         a->wildcard = is_wildcard(a->address);
-        a->shared = l->sockets[i]->n_fds == 1 && l->lm->server->workers->n > 1 && !lw->conf->on_main;
-        watch_acceptor(a, socket_of(lw, i));
+        a->shared = s->n_fds == 1 && lw->w->all->n > 1 && !lw->conf->on_main;
+        watch_acceptor(a);
     }
 }
 
-void nu_listener_worker_update(struct nu_listener_worker *lw, struct nu_listener_conf *conf, bool accepting)
+void nu_listener_worker_update(struct nu_listener_worker *lw, struct nu_listener_conf *conf,
+                               struct nu_listen_socket *const *sockets, size_t n)
 {
     nu_listener_worker_stop_accepting(lw);
     struct nu_listener_conf *old = lw->conf;
     lw->conf = nu_listener_conf_ref(conf);
     nu_listener_conf_unref(&old);
-    if (accepting)
-        begin_accepting(lw);
+    if (n > 0)
+        begin_accepting(lw, sockets, n);
 }
 
 static const struct active *active_of(const struct nu_conn *c, const struct nu_listener_worker *lw)

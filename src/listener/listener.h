@@ -23,6 +23,15 @@ void nu_listener_manager_free(struct nu_listener_manager **lm);
  * Takes the snapshots in either case. A snapshot that equals the current one is dropped. */
 NU_NODISCARD bool nu_listener_manager_apply(struct nu_listener_manager *lm, struct nu_listener_conf **confs, size_t n,
                                             const nu_str *remove, size_t n_remove, struct nu_diags *d);
+/* The same in two steps. First everything that can fail: sockets are bound. NULL: reported. `remove` must stay until the
+ * batch has gone; no other batch may be applied before. */
+struct nu_listener_batch;
+struct nu_listener_batch *nu_listener_manager_prepare(struct nu_listener_manager *lm, struct nu_listener_conf **confs,
+                                                      size_t n, const nu_str *remove, size_t n_remove,
+                                                      struct nu_diags *d);
+/* Puts it into effect, or gives it up (NULL is allowed). */
+void nu_listener_manager_commit(struct nu_listener_manager *lm, struct nu_listener_batch **b);
+void nu_listener_batch_drop(struct nu_listener_batch **b);
 /* Workers accept from now on; before, sockets are bound but do not listen. false: listen(2) failed (reported). */
 NU_NODISCARD bool nu_listener_manager_start(struct nu_listener_manager *lm, struct nu_diags *d);
 

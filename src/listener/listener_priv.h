@@ -35,6 +35,7 @@ struct nu_acceptor {
     struct nu_watch watch;
     struct nu_listener_worker *lw;
     struct nu_address *address; /* borrowed: the listener's socket holds it */
+    int fd;                     /* the listener's: watch.fd is -1 while accepting pauses */
     unsigned batch;             /* connections to accept before the loop is asked again */
     bool wildcard;              /* the local address must be asked for */
     bool shared;                /* EPOLLEXCLUSIVE */
@@ -64,12 +65,16 @@ struct nu_listener {
     size_t n_sockets;
     bool listening;
     bool stopped;
+    bool ended;        /* removed, and every worker has let go of it */
+    unsigned n_drains; /* struct drain that name it */
     struct nu_listener_worker workers[]; /* [n_workers + 1] */
 };
 
 /* accept.c: on the worker's loop. */
-/* Takes the snapshot and accepts on the listener's sockets (accepting), or only takes the snapshot. */
-void nu_listener_worker_update(struct nu_listener_worker *lw, struct nu_listener_conf *conf, bool accepting);
+/* Takes the snapshot and accepts on these sockets (n 0: on none any more). They must stay until it is told to stop or
+ * to accept on others. */
+void nu_listener_worker_update(struct nu_listener_worker *lw, struct nu_listener_conf *conf,
+                               struct nu_listen_socket *const *sockets, size_t n);
 void nu_listener_worker_stop_accepting(struct nu_listener_worker *lw);
 /* Closes connections of draining chains that `which` names (all when n is 0), and what is in listener filters. */
 void nu_listener_worker_close(struct nu_listener_worker *lw, struct nu_filter_chain *const *which, size_t n);

@@ -77,14 +77,14 @@ static struct nu_listener *find(struct nu_listener_manager *lm, nu_str name, boo
 struct order {
     struct nu_listener *listener;
     struct nu_listener_conf *conf; /* a reference */
-    bool accepting;
-    struct drain *drain;
+    struct nu_listen_socket *const *sockets; /* those of now: old ones are given back behind this order */
+    size_t n_sockets; /* 0: only the snapshot is taken */
 };
 
 static void update_step(struct nu_worker *w, void *arg)
 {
     struct order *o = arg;
-    nu_listener_worker_update(&o->listener->workers[w->index], o->conf, o->accepting);
+    nu_listener_worker_update(&o->listener->workers[w->index], o->conf, o->sockets, o->n_sockets);
 }
 
 static void order_done(void *arg)
@@ -113,7 +113,8 @@ static void tell_workers(struct nu_listener *l)
     struct order *o = nu_new(struct order);
     o->listener = l;
     o->conf = nu_listener_conf_ref(l->conf);
-    o->accepting = l->listening && l->conf->bind_to_port;
+    o->sockets = l->sockets;
+    o->n_sockets = l->listening && l->conf->bind_to_port ? l->n_sockets : 0;
     each_worker(l, l->conf, update_step, order_done, o);
 }
 
@@ -186,9 +187,17 @@ static void free_listener(struct nu_listener *l)
     nu_free(l);
 }
 
+/* The listener goes with the last of its drains: chains of it may have drained before it was removed. */
+static void release(struct nu_listener *l)
+{
+    if (l->ended && l->n_drains == 0)
+        free_listener(l);
+}
+
 static void free_drain(struct drain *d)
 {
     nu_list_remove(&d->node);
+    d->listener->n_drains--;
     for (size_t i = 0; i < d->n; i++)
         nu_filter_chain_unref(&d->chains[i]);
     nu_free(d->chains);
@@ -208,14 +217,15 @@ static void close_step(struct nu_worker *w, void *arg)
 static void drain_done(void *arg)
 {
     struct drain *d = arg;
-    struct nu_listener_manager *lm = d->listener->lm;
+    struct nu_listener *l = d->listener;
     if (d->whole) {
-        lm_gauge(lm, NU_LM_total_listeners_draining, -1);
-        free_listener(d->listener);
+        lm_gauge(l->lm, NU_LM_total_listeners_draining, -1);
+        l->ended = true;
     } else {
-        lm_gauge(lm, NU_LM_total_filter_chains_draining, -(int64_t)d->n);
+        lm_gauge(l->lm, NU_LM_total_filter_chains_draining, -(int64_t)d->n);
     }
     free_drain(d);
+    release(l);
 }
 
 /* The time until the drain is looked at again. */
@@ -274,6 +284,7 @@ static void begin_drain(struct nu_listener *l, const struct nu_listener_conf *ol
     struct nu_loop *loop = nu_workers_main(l->lm->server->workers)->loop;
     struct drain *d = nu_new(struct drain);
     d->listener = l;
+    l->n_drains++;
     d->whole = next == NULL;
     d->chains = nu_calloc(old->n_chains + 1, sizeof(struct nu_filter_chain *));
     for (size_t i = 0; i < old->n_chains; i++)
@@ -372,12 +383,11 @@ static bool get_sockets(struct nu_listener_manager *lm, struct change *ch, struc
     return true;
 }
 
-static void drop_change(struct nu_listener_manager *lm, struct change *ch)
+static void drop_change(struct change *ch)
 {
     if (ch->sockets != NULL)
         drop_sockets(ch->sockets, ch->conf->n_addresses);
     nu_listener_conf_unref(&ch->conf);
-    lm_count(lm, NU_LM_listener_create_failure);
 }
 
 static bool prepare(struct nu_listener_manager *lm, struct change *changes, size_t n, const nu_str *remove,
@@ -386,8 +396,10 @@ static bool prepare(struct nu_listener_manager *lm, struct change *changes, size
     bool ok = check_addresses(lm, changes, n, remove, n_remove, d);
     for (size_t i = 0; i < n && ok; i++)
         ok = get_sockets(lm, &changes[i], d);
-    for (size_t i = 0; i < n && !ok; i++)
-        drop_change(lm, &changes[i]);
+    for (size_t i = 0; i < n && !ok; i++) {
+        drop_change(&changes[i]);
+        lm_count(lm, NU_LM_listener_create_failure);
+    }
     return ok;
 }
 
@@ -536,28 +548,62 @@ static void remove_listener(struct nu_listener_manager *lm, struct nu_listener *
     begin_drain(l, l->conf, NULL);
 }
 
-bool nu_listener_manager_apply(struct nu_listener_manager *lm, struct nu_listener_conf **confs, size_t n,
-                               const nu_str *remove, size_t n_remove, struct nu_diags *d)
+/* ---- batches ---- */
+
+struct nu_listener_batch {
+    const nu_str *remove; /* borrowed */
+    size_t n_remove, n;
+    struct change changes[];
+};
+
+struct nu_listener_batch *nu_listener_manager_prepare(struct nu_listener_manager *lm, struct nu_listener_conf **confs,
+                                                      size_t n, const nu_str *remove, size_t n_remove,
+                                                      struct nu_diags *d)
 {
-    struct change *changes = nu_calloc(n + 1, sizeof(*changes));
-    size_t n_changes = 0;
+    struct nu_listener_batch *b = nu_zalloc(sizeof(*b) + n * sizeof(b->changes[0]));
+    b->remove = remove;
+    b->n_remove = n_remove;
     for (size_t i = 0; i < n; i++) {
         struct nu_listener *old = find(lm, confs[i]->name, confs[i]->on_main);
         if (old != NULL && old->conf->hash == confs[i]->hash)
             nu_listener_conf_unref(&confs[i]);
         else
-            changes[n_changes++] = (struct change){.conf = nu_take(&confs[i]), .old = old};
+            b->changes[b->n++] = (struct change){.conf = nu_take(&confs[i]), .old = old};
     }
-    bool ok = prepare(lm, changes, n_changes, remove, n_remove, d);
-    for (size_t i = 0; i < n_remove && ok; i++) { /* first: a socket may go from a removed listener to a new one */
-        struct nu_listener *l = find(lm, remove[i], false);
+    if (!prepare(lm, b->changes, b->n, remove, n_remove, d))
+        nu_free(nu_take(&b));
+    return b;
+}
+
+void nu_listener_manager_commit(struct nu_listener_manager *lm, struct nu_listener_batch **bp)
+{
+    struct nu_listener_batch *b = nu_take(bp);
+    for (size_t i = 0; i < b->n_remove; i++) { /* first: a socket may go from a removed listener to a new one */
+        struct nu_listener *l = find(lm, b->remove[i], false);
         if (l != NULL)
             remove_listener(lm, l);
     }
-    for (size_t i = 0; i < n_changes && ok; i++)
-        commit(lm, &changes[i]);
-    nu_free(changes);
-    return ok;
+    for (size_t i = 0; i < b->n; i++)
+        commit(lm, &b->changes[i]);
+    nu_free(b);
+}
+
+void nu_listener_batch_drop(struct nu_listener_batch **bp)
+{
+    struct nu_listener_batch *b = nu_take(bp);
+    for (size_t i = 0; b != NULL && i < b->n; i++)
+        drop_change(&b->changes[i]);
+    nu_free(b);
+}
+
+bool nu_listener_manager_apply(struct nu_listener_manager *lm, struct nu_listener_conf **confs, size_t n,
+                               const nu_str *remove, size_t n_remove, struct nu_diags *d)
+{
+    struct nu_listener_batch *b = nu_listener_manager_prepare(lm, confs, n, remove, n_remove, d);
+    if (b == NULL)
+        return false;
+    nu_listener_manager_commit(lm, &b);
+    return true;
 }
 
 bool nu_listener_manager_start(struct nu_listener_manager *lm, struct nu_diags *d)

@@ -25,6 +25,7 @@ struct nu_reload {
     struct nu_resources resources;
     nu_str *gone_clusters, *gone_listeners; /* in the arena */
     size_t n_gone_clusters, n_gone_listeners;
+    struct nu_listener_batch *batch; /* prepared listeners that wait for clusters; NULL: none */
 };
 
 /* ---- what goes ---- */
@@ -98,6 +99,7 @@ static void reload_free(struct nu_reload **rp)
     struct nu_reload *r = nu_take(rp);
     if (r == NULL)
         return;
+    nu_listener_batch_drop(&r->batch);
     nu_resources_drop(&r->resources);
     nu_diags_clear(&r->diags);
     nu_arena_clear(&r->arena);
@@ -164,11 +166,7 @@ static void clusters_warm(void *arg)
     struct nu_reload *r = p->reload;
     if (p->ending)
         return;
-    if (!nu_listener_manager_apply(p->server.listeners, r->resources.listeners, r->resources.n_listeners,
-                                   r->gone_listeners, r->n_gone_listeners, &r->diags)) {
-        reject(p);
-        return;
-    }
+    nu_listener_manager_commit(p->server.listeners, &r->batch);
     nu_process_note_bootstrap(p, r->msg);
     nu_workers_each(p->server.workers, nothing, listeners_done, p);
 }
@@ -223,9 +221,16 @@ void nu_process_reload(struct nu_process *p)
         reject(p);
         return;
     }
+    r->batch = nu_listener_manager_prepare(p->server.listeners, r->resources.listeners, r->resources.n_listeners,
+                                           r->gone_listeners, r->n_gone_listeners, &r->diags);
+    if (r->batch == NULL) {
+        reject(p);
+        return;
+    }
     nu_report_log(&r->diags); /* warnings */
     if (hash_rest(r->msg) != p->rest_hash)
         nu_log(config, NU_LOG_WARN, "what changed outside static_resources takes effect only after a restart");
+    /* From here on nothing can fail. */
     nu_cluster_manager_apply(p->server.clusters, r->resources.clusters, r->resources.n_clusters, NULL, 0);
     nu_cluster_manager_when_warm(p->server.clusters, clusters_warm, p);
 }

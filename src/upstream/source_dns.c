@@ -229,17 +229,17 @@ struct nu_cluster_source *nu_dns_source_start(struct nu_cluster *c, struct nu_as
     s->logical = logical;
     s->n = a->n_endpoints;
     s->resolver = resolver_of(s, c->server);
-    bool any = false;
+    uint32_t n_known = 0;
     for (uint32_t i = 0; i < s->n; i++) {
         target_init(s, &s->targets[i], &a->endpoints[i]);
-        any |= s->targets[i].known;
+        n_known += s->targets[i].known;
     }
-    if (any || s->n == 0)
+    if (n_known > 0 || s->n == 0)
         publish(s);
     for (uint32_t i = 0; i < s->n; i++)
         if (!s->targets[i].known)
             start(&s->targets[i]);
-    if (s->n == 0)
+    if (n_known == s->n) /* nobody to ask */
         warm(c);
     return s;
 }

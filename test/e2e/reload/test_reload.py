@@ -179,3 +179,76 @@ def test_what_needs_a_restart_is_said(proxy):
     reload(p, config)
     wait_until(lambda: "restart" in p.log(), "the word restart in the log")
     assert p.get().text == "a"
+
+
+def test_a_listener_that_cannot_be_had_leaves_the_clusters_alone(proxy, upstream):
+    a, b = upstream(name="a"), upstream(name="b")
+    taken, port = wire.Server(), wire.free_port()
+
+    def config(target, *more):
+        return fixed_port(c.bootstrap([c.listener(c.hcm(c.route("up")), port=port), *more], [c.cluster("up", target.port)]), port)
+    p = proxy(config(a))
+    assert p.get().text == "a"
+    try:
+        reload(p, config(b, c.listener(c.tcp_proxy("up"), name="second", port=taken.port)))
+        p.wait_stat("config_reload.rejected", 1)
+        assert "nothing has changed" in p.log()
+        assert wire.get(port).text == "a"
+    finally:
+        taken.close()
+
+
+def test_a_listener_goes_while_chains_of_it_drain(proxy, client):
+    """Its chains began to drain with one change, the rest of it with the next: it goes when both are done."""
+    port = wire.free_port()
+
+    def config(text):
+        return c.bootstrap([c.listener(c.hcm(c.direct(body=text), stat_prefix=text), port=port)])
+    p = proxy(config("one"))
+    kept = client(port)
+    assert kept.get().text == "one"
+    for n, text in enumerate(["two", "three"]):
+        reload(p, config(text))
+        p.wait_stat("config_reload.success", n + 1)
+    reload(p, c.bootstrap([]))
+    p.wait_stat("config_reload.success", 3)
+    kept.close()
+    for gauge in ("total_filter_chains_draining", "total_listeners_draining"):
+        p.wait_stat(f"listener_manager.{gauge}", 0)
+
+
+def test_listeners_and_clusters_come_and_go_under_load(proxy, upstream):
+    up = upstream(name="a")
+    ports = [wire.free_port() for _ in range(3)]
+
+    def config(n):
+        some = [k for k in range(3) if (n >> k) & 1]
+        return c.bootstrap([c.listener(c.hcm(c.route(f"c{(k + n) % 4}")), name=f"l{k}", port=ports[k]) for k in some],
+                           [c.cluster(f"c{(k + n) % 4}", up.port, connect_timeout=f"{1 + n % 3}s") for k in some])
+    p = proxy(config(7), concurrency=2, args=["--drain-time-s", "1", "--drain-strategy", "immediate"])
+    stop = threading.Event()
+
+    def ask(port):
+        while not stop.is_set():
+            try:
+                with wire.connect(port) as peer:
+                    for _ in range(20):
+                        if peer.get().get("connection") == "close":
+                            break
+            except (wire.Closed, OSError):
+                pass
+    threads = [threading.Thread(target=ask, args=(port,)) for port in ports]
+    for t in threads:
+        t.start()
+    for n in range(1, 40):
+        reload(p, config((n * 5) % 8))
+        if n % 3 == 0:
+            wait_until(lambda: p.stat("config_reload.attempt") == p.stat("config_reload.success"), "the reloads to be done")
+    reload(p, config(7))
+    wait_until(lambda: sorted(l["name"] for l in p.json("/listeners?format=json")["listener_statuses"]) == ["l0", "l1", "l2"]
+               and p.stat("listener_manager.total_listeners_draining") == 0, "all to be as at first", seconds=20)
+    stop.set()
+    for t in threads:
+        t.join()
+    assert [wire.get(port).text for port in ports] == ["a"] * 3
+    p.expect_stats({"config_reload.rejected": 0})
