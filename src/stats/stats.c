@@ -44,6 +44,12 @@ static nu_str scope_key(char *dst, size_t cap, const struct nu_stat_layout *layo
 
 #define MAX_PREFIX 4096
 
+/* An empty string may have no bytes to point at, which memcpy does not allow. */
+static char *put(char *at, nu_str s)
+{
+    return s.len > 0 ? mempcpy(at, s.ptr, s.len) : at;
+}
+
 /* The scope, its key, strings and tags are one allocation: 10,000 clusters want to be small. */
 static struct nu_scope *scope_new(struct nu_stats *st, const struct nu_stat_layout *layout, nu_str prefix,
                                   nu_str tag_prefix, const struct nu_stat_tag *tags, unsigned n_tags)
@@ -61,14 +67,14 @@ static struct nu_scope *scope_new(struct nu_stats *st, const struct nu_stat_layo
     memcpy(at, &layout, sizeof(layout));
     at += sizeof(layout);
     s->prefix = nu_str_make(at, prefix.len);
-    at = mempcpy(at, prefix.ptr, prefix.len);
+    at = put(at, prefix);
     s->tag_prefix = nu_str_make(at, tag_prefix.len);
-    at = mempcpy(at, tag_prefix.ptr, tag_prefix.len);
+    at = put(at, tag_prefix);
     for (unsigned i = 0; i < n_tags; i++) {
         own[i].name = nu_str_make(at, tags[i].name.len);
-        at = mempcpy(at, tags[i].name.ptr, tags[i].name.len);
+        at = put(at, tags[i].name);
         own[i].value = nu_str_make(at, tags[i].value.len);
-        at = mempcpy(at, tags[i].value.ptr, tags[i].value.len);
+        at = put(at, tags[i].value);
     }
     nu_stat_tags_sort(own, n_tags);
     s->tags = own;

@@ -163,13 +163,25 @@ static const char *read_integer(nu_str text, enum nu_pb_kind kind, void *at)
     }
 }
 
+/* Texts that Envoy takes for a boolean in whatever case; "on" and "off" are booleans in YAML only. */
+static bool is_word(nu_str text, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (nu_str_eq_nocase(text, nu_str_from(words[i])))
+            return true;
+    return false;
+}
+
+static const char *const yes_words[] = {"true", "t", "yes", "y", "1"};
+static const char *const no_words[] = {"false", "f", "no", "n", "0"};
+
 static const char *read_bool(const struct nu_tree *t, bool *out)
 {
     if (t->kind == NU_TREE_BOOL)
         *out = t->u.boolean;
-    else if (t->kind == NU_TREE_STRING && nu_str_eq_nocase(t->u.text, NU_STR("true")))
+    else if (t->kind == NU_TREE_STRING && is_word(t->u.text, yes_words, NU_ARRAY_LEN(yes_words)))
         *out = true;
-    else if (t->kind == NU_TREE_STRING && nu_str_eq_nocase(t->u.text, NU_STR("false")))
+    else if (t->kind == NU_TREE_STRING && is_word(t->u.text, no_words, NU_ARRAY_LEN(no_words)))
         *out = false;
     else
         return "true or false";
