@@ -25,6 +25,28 @@ static struct nu_pos pos_of(yaml_mark_t mark)
     return (struct nu_pos){.line = (uint32_t)mark.line + 1, .column = (uint32_t)mark.column + 1};
 }
 
+/* What mends the mistakes that libyaml reports most. */
+static const struct {
+    const char *problem, *hint;
+} hints[] = {
+    {"found character that cannot start any token",
+     "; a value that begins with @, ` or % needs quotes, and indentation is spaces, not tabs"},
+    {"mapping values are not allowed in this context",
+     "; a value that has \": \" in it needs quotes, and keys of one map the same indentation"},
+    {"did not find expected alphabetic or numeric character", "; a value that begins with * or & needs quotes"},
+    {"found a tab character that violates indentation", "; indentation is spaces, not tabs"},
+    {"did not find expected key", "; keys of one map need the same indentation"},
+    {"did not find expected '-' indicator", "; items of one list need the same indentation"},
+};
+
+static const char *hint_for(const char *problem)
+{
+    for (size_t i = 0; problem != NULL && i < NU_ARRAY_LEN(hints); i++)
+        if (strcmp(problem, hints[i].problem) == 0)
+            return hints[i].hint;
+    return "";
+}
+
 static bool next_event(struct reader *r, yaml_event_t *e)
 {
     if (r->b.failed)
@@ -35,8 +57,8 @@ static bool next_event(struct reader *r, yaml_event_t *e)
     yaml_mark_t mark = p->problem_mark;
     if (p->error == YAML_READER_ERROR)
         mark = p->mark;
-    nu_tree_fail(&r->b, pos_of(mark), "not YAML: %s%s%s", p->problem != NULL ? p->problem : "unreadable",
-                 p->context != NULL ? " " : "", p->context != NULL ? p->context : "");
+    nu_tree_fail(&r->b, pos_of(mark), "not YAML: %s%s%s%s", p->problem != NULL ? p->problem : "unreadable",
+                 p->context != NULL ? " " : "", p->context != NULL ? p->context : "", hint_for(p->problem));
     return false;
 }
 

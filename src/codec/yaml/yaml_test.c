@@ -232,7 +232,11 @@ static void malformed(void **state)
     expect_error(f, "a: [1,\nb: 2\n", 3, 1, "not YAML");
     expect_error(f, "a: \"x\n", 2, 1, "not YAML");
     expect_error(f, "{a: b} : c\n", 1, 1, "key of a map must be a string");
-    expect_error(f, "a: @x\n", 1, 4, "not YAML");
+    expect_error(f, "a: @x\n", 1, 4, "needs quotes");
+    expect_error(f, "a: [*]\n", 1, 6, "needs quotes");
+    expect_error(f, "a: b: c\n", 1, 5, "needs quotes");
+    expect_error(f, "a: 1\n\tb: 1\n", 2, 1, "not tabs");
+    expect_error(f, "- a: 1\n  b: 1\n c: 1\n", 3, 2, "the same indentation");
     expect_error(f, "a: \xed\xa0\x80\n", 1, 1, "not YAML"); /* libyaml gives no place for bytes */
 }
 
