@@ -320,7 +320,7 @@ static void write_status(struct h1_server *s, const struct nu_http_headers *h, n
 {
     char code[4];
     struct h1_head_lines lines = {
-        .parts = {NU_STR("HTTP/1.1 "), status_line_code(h->status, code), NU_STR(" "),
+        .parts = {s->http10 ? NU_STR("HTTP/1.0 ") : NU_STR("HTTP/1.1 "), status_line_code(h->status, code), NU_STR(" "),
                   h->path.ptr != NULL ? h->path : nu_h1_reason(h->status), NU_STR("\r\n")},
         .n_parts = 5,
         .host = NU_STR_NONE,

@@ -106,6 +106,7 @@ def test_http_1_0_gets_an_answer_it_understands(proxy, upstream, client):
     assert far.head().start == "GET / HTTP/1.1"
     far.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n")
     answer = down.head()
+    assert answer.start == "HTTP/1.0 200 OK"
     assert not answer.has("transfer-encoding")
     assert down.rest() == b"one"
 
