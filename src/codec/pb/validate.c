@@ -152,6 +152,8 @@ static void check_number(struct checker *c, const struct subject *s, const struc
     if (v == 0 && (r->flags & NU_PB_RULE_IGNORE_EMPTY) != 0)
         return;
     check_bounds(c, s, r, v, "");
+    if (r->n_in == 0 && r->n_not_in == 0)
+        return;
     snprintf(text, sizeof(text), "%.0f", v);
     if (r->n_in > 0 && !listed(r->in, r->n_in, nu_str_from(text)))
         fail(c, s, "must be one of %s", list_text(c, r->in, r->n_in).ptr);

@@ -96,6 +96,18 @@ static bool to_integer(nu_str s, int64_t *out)
     return errno == 0 && *end == '\0' && (buf[s.len - 1] >= '0');
 }
 
+/* Whether an integer is written as it is printed: no sign +, no leading 0, decimal. */
+static bool is_canonical(nu_str s)
+{
+    size_t digits = s.ptr[0] == '-' ? 1 : 0;
+    if (s.ptr[digits] == '0')
+        return s.len == 1;
+    for (size_t i = digits; i < s.len; i++)
+        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+            return false;
+    return s.ptr[0] != '+';
+}
+
 static struct nu_tree *plain_scalar(struct reader *r, nu_str text, struct nu_pos pos)
 {
     static const char *const null_words[] = {"null", NULL};
@@ -113,7 +125,7 @@ static struct nu_tree *plain_scalar(struct reader *r, nu_str text, struct nu_pos
     if (to_integer(text, &number)) {
         bool small = number >= INT32_MIN && number <= INT32_MAX;
         struct nu_tree *t = nu_tree_new(&r->b, small ? NU_TREE_NUMBER : NU_TREE_STRING, pos);
-        t->u.text = nu_arena_printf(r->b.arena, "%" PRId64, number);
+        t->u.text = is_canonical(text) ? nu_arena_str(r->b.arena, text) : nu_arena_printf(r->b.arena, "%" PRId64, number);
         return t;
     }
     struct nu_tree *t = nu_tree_new(&r->b, NU_TREE_STRING, pos);
