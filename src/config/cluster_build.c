@@ -134,8 +134,10 @@ static void build_transport(struct nu_factory *f, const struct envoy_config_core
 static struct nu_cluster_build *build_new(nu_str name, nu_str stat_name)
 {
     struct nu_cluster_build *b = nu_zalloc(sizeof(*b) + name.len + stat_name.len);
-    memcpy(b->text, name.ptr, name.len);
-    memcpy(b->text + name.len, stat_name.ptr, stat_name.len);
+    if (name.len > 0) /* a cluster without one is an error that is reported later */
+        memcpy(b->text, name.ptr, name.len);
+    if (stat_name.len > 0)
+        memcpy(b->text + name.len, stat_name.ptr, stat_name.len);
     b->name = nu_str_make(b->text, name.len);
     b->stat_name = nu_str_make(b->text + name.len, stat_name.len);
     return b;

@@ -37,6 +37,17 @@ static enum nu_value_kind text_or_none(const struct nu_format_op *op, nu_str s, 
     return s.len > 0 ? nu_eval_text(op, s, out) : NU_VALUE_NONE;
 }
 
+/* A reason is one word in a log line: Envoy writes _ for the spaces. */
+static enum nu_value_kind words_or_none(const struct nu_format_op *op, nu_str s, struct nu_sb *out)
+{
+    size_t start = out->len;
+    enum nu_value_kind kind = text_or_none(op, s, out);
+    for (size_t i = start; i < out->len; i++)
+        if (out->ptr[i] == ' ')
+            out->ptr[i] = '_';
+    return kind;
+}
+
 EVAL(none)
 {
     (void)op, (void)e, (void)out;
@@ -407,7 +418,7 @@ EVAL(upstream_text)
     case NU_TEXT_HOST_NAME_NO_PORT:
         return text_or_none(op, without_port(host_name(u)), out);
     case NU_TEXT_US_TRANSPORT_FAILURE:
-        return text_or_none(op, u->transport_failure, out);
+        return words_or_none(op, u->transport_failure, out);
     case NU_TEXT_US_DETECTED_CLOSE:
         return text_or_none(op, u->detected_close, out);
     default:

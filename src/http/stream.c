@@ -130,7 +130,6 @@ static void on_max_duration(struct nu_timer *t)
 {
     struct nu_http_stream *s = nu_container_of(t, struct nu_http_stream, duration_timer);
     count(s, NU_HCM_downstream_rq_max_duration_reached);
-    nu_stream_info_flag(&s->info, NU_FLAG_DURATION_TIMEOUT);
     nu_http_stream_local_reply(s, &(struct nu_local_reply){
                                       .status = s->remote_done ? 504 : 408,
                                       .body = NU_STR("downstream duration timeout"),

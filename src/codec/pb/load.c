@@ -35,17 +35,44 @@ static const char *field_label(const struct place *at, char *buf, size_t size)
     return buf;
 }
 
+/* The nearest name of the field's enum, in any case; NULL: not an enum, or none is near. */
+static const char *nearest_value(const struct nu_pb_field *f, nu_str text)
+{
+    char upper[64];
+    if (f->kind != NU_PB_ENUM || text.len > sizeof(upper))
+        return NULL;
+    for (size_t i = 0; i < text.len; i++)
+        upper[i] = text.ptr[i] >= 'a' && text.ptr[i] <= 'z' ? (char)(text.ptr[i] - 'a' + 'A') : text.ptr[i];
+    const struct nu_pb_enum *e = &nu_pb_enums[f->sub];
+    unsigned best = text.len < 4 ? 2 : text.len < 8 ? 3 : 4; /* one more than is near */
+    const char *found = NULL;
+    for (size_t i = 0; i < e->n; i++) {
+        uint32_t name = nu_pb_enum_values[e->first + i].name;
+        unsigned distance = nu_str_distance(nu_str_make(upper, text.len), nu_pb_name(name), best - 1);
+        if (distance < best) {
+            best = distance;
+            found = nu_pb_names + name;
+        }
+    }
+    return found;
+}
+
 void nu_pb_fail_expected(struct loader *l, const struct place *at, const struct nu_tree *t, const char *what)
 {
     char name[160];
     at->msg->incomplete = true;
+    bool curly = t != NULL && t->kind == NU_TREE_STRING && nu_tree_has_curly_quote(t->u.text);
+    const char *near = t != NULL && t->kind == NU_TREE_STRING && !curly
+                           ? nearest_value(nu_pb_field_at(at->msg->type, at->field), t->u.text)
+                           : NULL;
     if (t == NULL)
         nu_pb_report(l->diags, NU_DIAG_ERROR, at->msg, field_label(at, name, sizeof(name)), (struct nu_pos){0}, "must be %s",
                      what);
     else if (t->kind == NU_TREE_STRING || t->kind == NU_TREE_NUMBER)
         nu_pb_report(l->diags, NU_DIAG_ERROR, at->msg, field_label(at, name, sizeof(name)), t->pos,
-                     "must be %s, not \"%.*s\"%s", what, (int)nu_min(t->u.text.len, (size_t)80), t->u.text.ptr,
-                     nu_tree_has_curly_quote(t->u.text) ? "; straight quotes are \" and '" : "");
+                     "must be %s, not \"%.*s\"%s%s%s%s", what, (int)nu_min(t->u.text.len, (size_t)80), t->u.text.ptr,
+                     curly ? "; straight quotes are \" and '" : "", near != NULL ? "; did you mean \"" : "",
+                     near != NULL ? near : "", near != NULL ? "\"?" : "");
     else
         nu_pb_report(l->diags, NU_DIAG_ERROR, at->msg, field_label(at, name, sizeof(name)), t->pos, "must be %s, not %s",
                      what, nu_tree_kind_name(t->kind));
