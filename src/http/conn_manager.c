@@ -187,6 +187,8 @@ void hcm_stream_ended(struct hcm_conn *hc, struct nu_http_stream *s)
 {
     if (hc->closed)
         return;
+    if (hc->end_when_idle && hc->n_streams == 0 && hc->filter.conn->in.len == 0)
+        hc->drain = HCM_CLOSING; /* the response had begun before, and could not say "close" */
     if (hc->drain == HCM_CLOSING && hc->n_streams == 0) {
         close_when_written(hc, !(s->remote_done && s->local_done));
         return;
@@ -318,10 +320,12 @@ static void on_drain(struct nu_net_filter *f)
     struct hcm_conn *hc = of_filter(f);
     if (hc->closed)
         return;
-    if (hc->n_streams == 0 && f->conn->in.len == 0)
+    if (hc->n_streams == 0 && f->conn->in.len == 0) {
         close_when_written(hc, true);
-    else
+    } else {
+        hc->end_when_idle = true;
         hcm_drain(hc);
+    }
 }
 
 static const struct nu_net_filter_ops filter_ops = {

@@ -30,6 +30,7 @@ struct hcm_conn {
     uint32_t n_requests, n_streams;
     uint8_t drain; /* enum hcm_drain */
     bool closed;   /* the connection is gone or going: no more streams */
+    bool end_when_idle; /* told to end: goes with the last stream, even if its response could not say so */
     bool counted_active, counted_upgrade;
 };
 
