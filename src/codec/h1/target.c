@@ -147,12 +147,28 @@ static bool needs_normalizing(nu_str path, size_t end)
     return false;
 }
 
+/* A '%' that began no escape begins one when what follows was unescaped ("%2%64" -> "%2d"): it becomes "%25" then, as in
+ * Envoy, so that nobody behind unescapes twice. k: bytes in out. Returns how many were added. */
+static size_t guard_stray(char *out, size_t k, size_t *stray)
+{
+    if (*stray == SIZE_MAX || k != *stray + 3)
+        return 0;
+    char *at = out + *stray;
+    if (hex_digit(at[1]) < 0 || hex_digit(at[2]) < 0)
+        return 0;
+    memmove(at + 3, at + 1, 2);
+    memcpy(at + 1, "25", 2);
+    *stray = SIZE_MAX;
+    return 2;
+}
+
 /* Characters as they should be (RFC 3986 s6.2.2.2): unreserved ones plain, forbidden ones escaped, "\" as "/". `out` has
  * room for three times n. The length, or -1 for an escaped NUL. */
 static ssize_t canonical_characters(const char *p, size_t n, char *out)
 {
     static const char digits[] = "0123456789ABCDEF";
     size_t k = 0;
+    size_t stray = SIZE_MAX; /* where the last '%' went that began no escape */
     for (size_t i = 0; i < n; i++) {
         char c = p[i];
         int high = c == '%' && i + 2 < n ? hex_digit(p[i + 1]) : -1;
@@ -164,8 +180,11 @@ static ssize_t canonical_characters(const char *p, size_t n, char *out)
             if (unreserved(plain)) {
                 out[k++] = plain;
                 i += 2;
+                k += guard_stray(out, k, &stray);
                 continue;
             }
+        } else if (c == '%') {
+            stray = k;
         }
         if (must_escape(c)) {
             out[k++] = '%';
@@ -173,6 +192,7 @@ static ssize_t canonical_characters(const char *p, size_t n, char *out)
             out[k++] = digits[(uint8_t)c & 15];
         } else {
             out[k++] = c == '\\' ? '/' : c;
+            k += guard_stray(out, k, &stray);
         }
     }
     return (ssize_t)k;
