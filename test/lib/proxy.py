@@ -20,7 +20,7 @@ ALARM = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:
 
 
 def nuncio_path():
-    return Path(os.environ.get("NUNCIO", ROOT / "build/nuncio"))
+    return Path(os.environ.get("NUNCIO", ROOT / "build/nuncio")).resolve()  # it runs in a folder of its own
 
 
 def envoy_path():
