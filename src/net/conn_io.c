@@ -170,6 +170,8 @@ static void flushed_while_closing(struct nu_conn *c)
         nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
         return;
     }
+    nu_buf_clear(&c->in, &c->worker->bufs); /* nobody will read it, and many may be waiting here */
+    nu_conn_count_buffers(c, 0, c->out.len);
     if (!c->write_end_sent) {
         struct nu_io_result r = c->transport->ops->write(c, &c->out, true);
         c->write_end_sent = r.status != NU_IO_AGAIN;
