@@ -63,7 +63,7 @@ static void on_idle(struct nu_timer *t)
 
 static void on_max_duration(struct nu_timer *t)
 {
-    struct hcm_conn *hc = nu_container_of(t, struct hcm_conn, duration_timer);
+    struct hcm_conn *hc = nu_container_of(t, struct hcm_timers, duration)->owner;
     count(hc, NU_HCM_downstream_cx_max_duration_reached);
     if (hc->n_streams == 0 && !hc->conf->http1_safe_max_connection_duration) {
         hc->closed = true;
@@ -89,7 +89,8 @@ static struct nu_stream_user *on_new_stream(struct nu_session_owner *o, struct n
     struct hcm_conn *hc = of_owner(o);
     unsigned slab = hc->filter.conn->worker->index;
     uint32_t limit = hc->conf->max_requests_per_connection;
-    nu_timer_cancel(loop_of(hc), &hc->head_timer);
+    if (hc->timers != NULL)
+        nu_timer_cancel(loop_of(hc), &hc->timers->head);
     hc->n_requests++;
     count(hc, NU_HCM_downstream_rq_total);
     if (hc->session->ops->protocol <= NU_PROTO_HTTP11)
@@ -160,12 +161,12 @@ static void on_head_begin(struct nu_session_owner *o)
 {
     struct hcm_conn *hc = of_owner(o);
     if (hc->conf->request_headers_timeout.v > 0)
-        nu_timer_arm(loop_of(hc), &hc->head_timer, hc->conf->request_headers_timeout);
+        nu_timer_arm(loop_of(hc), &hc->timers->head, hc->conf->request_headers_timeout);
 }
 
 static void on_head_timeout(struct nu_timer *t)
 {
-    struct hcm_conn *hc = nu_container_of(t, struct hcm_conn, head_timer);
+    struct hcm_conn *hc = nu_container_of(t, struct hcm_timers, head)->owner;
     count(hc, NU_HCM_downstream_rq_header_timeout);
     refuse(hc, 408, NU_STR("request header timeout"), NU_STR("request_header_timeout"), NU_N_RESPONSE_FLAGS);
 }
@@ -261,7 +262,7 @@ static enum nu_filter_status on_new_connection(struct nu_net_filter *f)
     nu_gauge_add(hc->conf->scope, f->conn->worker->index, NU_HCM_downstream_cx_active, 1);
     arm_idle(hc);
     if (hc->conf->max_connection_duration.v > 0)
-        nu_timer_arm(loop_of(hc), &hc->duration_timer, hc->conf->max_connection_duration);
+        nu_timer_arm(loop_of(hc), &hc->timers->duration, hc->conf->max_connection_duration);
     return NU_FILTER_CONTINUE;
 }
 
@@ -292,8 +293,10 @@ static void on_event(struct nu_net_filter *f, enum nu_conn_event ev)
     count_gone(hc, ev);
     hc->closed = true;
     nu_timer_cancel(loop_of(hc), &hc->idle_timer);
-    nu_timer_cancel(loop_of(hc), &hc->duration_timer);
-    nu_timer_cancel(loop_of(hc), &hc->head_timer);
+    if (hc->timers != NULL) {
+        nu_timer_cancel(loop_of(hc), &hc->timers->duration);
+        nu_timer_cancel(loop_of(hc), &hc->timers->head);
+    }
     if (hc->session != NULL)
         hc->session->ops->on_close(hc->session, NU_RESET_CONN_TERMINATION);
     nu_list_foreach(node, &hc->streams) /* what the codec did not know any more (half-ended streams) */
@@ -349,7 +352,11 @@ void nu_hcm_attach(const struct nu_net_filter_conf *base, struct nu_conn *c)
     c->stats = &conf->conn_stats;
     nu_list_init(&hc->streams);
     nu_timer_init(&hc->idle_timer, on_idle);
-    nu_timer_init(&hc->duration_timer, on_max_duration);
-    nu_timer_init(&hc->head_timer, on_head_timeout);
+    if (conf->max_connection_duration.v > 0 || conf->request_headers_timeout.v > 0) {
+        hc->timers = nu_arena_new(&c->arena, struct hcm_timers);
+        hc->timers->owner = hc;
+        nu_timer_init(&hc->timers->duration, on_max_duration);
+        nu_timer_init(&hc->timers->head, on_head_timeout);
+    }
     nu_conn_add_filter(c, &hc->filter);
 }

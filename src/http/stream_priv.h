@@ -17,6 +17,13 @@ enum hcm_drain {
     HCM_CLOSING,  /* closes when the last stream ends */
 };
 
+/* Timers that most configurations do not have. */
+struct hcm_timers {
+    struct hcm_conn *owner;
+    struct nu_timer duration; /* max_connection_duration */
+    struct nu_timer head;     /* request_headers_timeout */
+};
+
 struct hcm_conn {
     struct nu_net_filter filter;
     struct nu_session_owner owner;
@@ -24,8 +31,7 @@ struct hcm_conn {
     struct nu_session *session; /* NULL: AUTO has not seen enough yet */
     struct nu_list streams;
     struct nu_timer idle_timer;     /* connection idle; with a stream: not armed */
-    struct nu_timer duration_timer; /* max_connection_duration or request_headers_timeout's head timer */
-    struct nu_timer head_timer;
+    struct hcm_timers *timers;  /* NULL: the configuration has neither */
     uint64_t start_ns;
     uint32_t n_requests, n_streams;
     uint8_t drain; /* enum hcm_drain */

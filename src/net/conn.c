@@ -16,8 +16,9 @@
 #include "net/listener_filter.h"
 #include "stats/stats.h"
 
-/* Room in the first chunk of a connection for its filters and its owner's bookkeeping. */
-#define ROOM_FOR_FILTERS 160u
+/* Room in the first chunk of a connection for its owner's bookkeeping and its filters: what an HTTP/1 connection needs, so
+ * that an idle one has one chunk with nothing to spare. */
+#define ROOM_FOR_FILTERS 400u
 /* Later chunks. */
 #define NEXT_CHUNK 480u
 #define CHUNK_HEAD 32u
