@@ -4,7 +4,7 @@
  * of the response in reverse order (encode), and answer whether the chain goes on. A filter that stopped resumes later,
  * from any event of the same worker. The last filter is the router.
  *
- * A stream has one end (http/stream.c:nu_http_stream_end). Every side call a filter starts (timer, DNS, request, ...) is
+ * A stream has one end (http/stream.c:stream_end). Every side call a filter starts (timer, DNS, request, ...) is
  * cancelled in its on_destroy, or by a cleanup of the stream's arena; after on_destroy nothing calls the filter. */
 #ifndef NU_HTTP_FILTER_H
 #define NU_HTTP_FILTER_H

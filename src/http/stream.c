@@ -82,6 +82,9 @@ static void make_chain(struct nu_http_stream *s)
         for (struct nu_http_filter *f = before != NULL ? before->next : s->head; f != NULL; f = f->next)
             f->entry = e;
     }
+    for (struct nu_http_filter *f = s->head; f != NULL && s->downstream_high > 0; f = f->next)
+        if (f->ops->on_downstream_high != NULL)
+            f->ops->on_downstream_high(f);
 }
 
 /* ---- timers ---- */
@@ -579,6 +582,8 @@ bool nu_http_stream_recreate(struct nu_http_stream *s, struct nu_buf *body)
     next->info.start_wall_ns = s->info.start_wall_ns;
     next->saw_connection_close = s->saw_connection_close;
     s->codec = NULL;
+    if (s->request_pauses > 0)
+        codec->ops->read_resume(codec);
     next->codec = codec;
     codec->user = &next->user;
     stream_end(s);
@@ -612,6 +617,8 @@ struct nu_http_stream *stream_new(struct hcm_conn *hc, struct nu_codec_stream *c
     s->codec = codec;
     s->random = nu_random_u64(&w->random);
     s->buffer_limit = hc->filter.conn->buffer_limit;
+    /* The end of the response before may still be in the way: the connection tells this stream when it has left. */
+    s->downstream_high = nu_conn_above_high(hc->filter.conn);
     s->table = nu_route_table_ref(nu_hcm_routes(hc->conf));
     s->info = (struct nu_stream_info){
         .worker = w,
@@ -688,9 +695,9 @@ void stream_end(struct nu_http_stream *s)
     if (codec != NULL) {
         codec->ops->bytes(codec, &s->info.wire_received, &s->info.wire_sent, &s->info.header_received,
                           &s->info.header_sent);
+        if (s->request_pauses > 0) /* whoever paused ends with the stream; the next request must be read */
+            codec->ops->read_resume(codec);
         if (!s->local_done || !s->remote_done) {
-            if (s->request_pauses > 0)
-                codec->ops->read_resume(codec);
             s->hc->drain = HCM_CLOSING; /* HTTP/1: the rest of this message has no owner */
             nu_codec_reset(codec, NU_RESET_LOCAL);
         } else {

@@ -58,7 +58,7 @@ struct chain {
 
 enum stream_phase {
     STREAM_ACTIVE,
-    STREAM_ENDED, /* nu_http_stream_end ran: waiting for the turn's end */
+    STREAM_ENDED, /* stream_end ran: waiting for the turn's end */
 };
 
 /* The response's progress towards the codec. */

@@ -292,11 +292,11 @@ static void open_stream(struct nu_attempt *a, struct nu_codec_stream *stream)
 {
     a->state = NU_ATTEMPT_OPEN;
     a->stream = stream;
+    for (unsigned i = 0; i < a->read_pauses; i++) /* asked for while there was no stream; later ones reach it at once */
+        stream->ops->read_pause(stream);
     a->ops->on_ready(a);
     if (a->state != NU_ATTEMPT_OPEN)
         return;
-    for (unsigned i = 0; i < a->read_pauses; i++)
-        stream->ops->read_pause(stream);
     bool end = a->end_given && a->pending.len == 0 && a->trailers == NULL;
     a->end_sent = end;
     note_tx(a, end);

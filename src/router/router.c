@@ -383,8 +383,10 @@ static void on_ready(struct nu_attempt *a)
         start_per_try(r);
     if (r->settings->max_stream_duration.v > 0)
         nu_timer_arm(r->worker->loop, &r->duration_timer, r->settings->max_stream_duration);
-    if (r->downstream_high)
+    if (r->downstream_high) {
+        router_count_cluster(r, NU_CLUSTER_upstream_flow_control_paused_reading_total);
         nu_attempt_pause(a);
+    }
 }
 
 /* The response is complete: counts, and lets go of what may still fire. */

@@ -7,6 +7,9 @@
 #include "http/filter.h"
 #include "net/access_log.h"
 
+struct nu_scope;
+struct nu_stats;
+
 struct nu_router_conf {
     struct nu_http_filter_conf base;
     bool dynamic_stats;          /* per-code statistics of clusters */

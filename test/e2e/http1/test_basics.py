@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One request and its answer: what goes upstream, what comes back."""
 import re
+import threading
 
 import pytest
 
 from lib import config as c
-from lib import wire
+from lib import wait_until, wire
 
 pytestmark = pytest.mark.tsan
 
@@ -49,6 +50,26 @@ def test_pipelined_requests_are_answered_in_order(proxy, upstream, client):
     down = client(p.port)
     down.send("".join(f"GET /{n} HTTP/1.1\r\nhost: a\r\n\r\n" for n in range(10)))
     assert [down.response().text for _ in range(10)] == [f"/{n}" for n in range(10)]
+
+
+def test_a_pipelined_request_begins_while_the_response_before_it_is_still_leaving(proxy, upstream, client):
+    """Its stream begins above the high watermark of the connection and hears of the low one."""
+    read = threading.Event()
+
+    def answer(request):
+        if request.path == "/second":
+            read.wait(20)
+            return wire.response(body="b" * 200_000)
+        return wire.response(body="a" * 8_000_000)
+    up = upstream(answer)
+    p = proxy(c.bootstrap([c.listener(c.hcm(c.route("up")), per_connection_buffer_limit_bytes=65536)], [c.cluster("up", up.port)]))
+    down = client(p.port)
+    down.send("GET /first HTTP/1.1\r\nhost: a\r\n\r\nGET /second HTTP/1.1\r\nhost: a\r\n\r\n")
+    wait_until(lambda: p.stat("cluster.up.upstream_flow_control_paused_reading_total") >= 1, "the upstream to be held back")
+    assert len(down.response().body) == 8_000_000
+    read.set()
+    assert len(down.response().body) == 200_000
+    p.wait_stat("http.in.downstream_rq_active", 0)
 
 
 def test_bodies_stream_in_both_directions(proxy, upstream, client):

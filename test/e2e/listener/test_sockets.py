@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import time
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,8 @@ def test_a_short_queue(proxy):
     p.signal(signal.SIGSTOP)
     sockets = []
     try:
+        state = Path(f"/proc/{p.process.pid}/stat")
+        wait_until(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T", "the program to stop")
         for _ in range(12):
             s = socket.socket()
             s.setblocking(False)
