@@ -211,6 +211,8 @@ static void build_identity(struct nu_factory *f, const hcm_msg *msg, struct nu_h
     if (msg->forward_client_cert_details ==
         envoy_extensions_filters_network_http_connection_manager_v3_HttpConnectionManager_ForwardClientCertDetails_ALWAYS_FORWARD_ONLY)
         nu_pb_unsupported(f->diags, msg, "forward_client_cert_details", "ALWAYS_FORWARD_ONLY is not supported yet");
+    if (msg->set_current_client_cert_details != NULL && msg->set_current_client_cert_details->format != 0)
+        nu_pb_unsupported(f->diags, msg->set_current_client_cert_details, "format", "the format JSON is not supported yet");
 }
 
 static void build_request_id(struct nu_factory *f, const hcm_msg *msg, struct nu_hcm_conf *c)
