@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "listener/connection_monitor_stats.h"
 #include "listener/listener_priv.h"
 #include "listener/listener_stats.h"
 #include "listener/listener_worker_stats.h"
@@ -317,6 +318,8 @@ static bool admit(struct nu_listener_worker *lw)
     uint64_t limit = is_exempt(conf) ? UINT64_MAX : global_limit(lw->listener->lm);
     if (limit != UINT64_MAX && nu_listener_manager_n_connections(lw->listener->lm) >= limit) {
         count(lw, conf, NU_LISTENER_downstream_global_cx_overflow);
+        if (lw->listener->lm->monitor_scope != NULL)
+            nu_stat_inc(lw->listener->lm->monitor_scope, lw->w->index, NU_CX_MONITOR_failed_updates);
         return false;
     }
     limit = listener_limit(lw->listener);
