@@ -13,6 +13,7 @@
 #include "net/access_log.h"
 #include "net/duration.h"
 #include "net/filter.h"
+#include "net/log_ids.h"
 #include "net/server.h"
 #include "upstream/breaker.h"
 #include "upstream/cluster_manager.h"
@@ -66,6 +67,8 @@ struct session {
     uint32_t attempts;
     bool ended;
 };
+
+#define LOG(s, text, ...) nu_log_conn(filter, NU_LOG_DEBUG, (s)->base.conn->info, text, ##__VA_ARGS__)
 
 static void connect_upstream(struct session *s);
 
@@ -210,6 +213,7 @@ static const struct nu_net_filter_ops far_ops = {
 
 static void fail(struct session *s, nu_str why)
 {
+    LOG(s, "the session to cluster '%.*s' fails: %.*s", NU_STR_ARG(s->cluster_name), NU_STR_ARG(why));
     nu_conn_close_why(s->base.conn, NU_CLOSE_NOW, why);
 }
 
@@ -234,6 +238,7 @@ static void on_pool_ready(struct nu_tcp_pool_request *req, struct nu_conn *up)
     far->session = s;
     far->conf = s->conf;
     s->far = far;
+    LOG(s, "on upstream connection [C%" PRIu64 "]", up->info->id);
     up->half_close = 1;
     up->delayed_close = s->conf->idle_timeout; /* a flush that no longer moves ends as an idle session does */
     nu_conn_add_filter(up, &far->base);
@@ -307,6 +312,8 @@ static void connect_upstream(struct session *s)
         return;
     }
     s->attempts++;
+    LOG(s, "connects to %.*s of cluster '%.*s' (attempt %u)", NU_STR_ARG(host->address->text), NU_STR_ARG(s->cluster_name),
+        s->attempts);
     if (c->stream != NULL) {
         struct nu_upstream_info *ui = nu_stream_info_upstream(c->stream);
         nu_host_unref(&ui->host);

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The watchdog: what it counts while all is well, and what it may be told."""
+import fcntl
+import os
+import signal
+import threading
+
 import pytest
 
+from lib import PATIENCE
 from lib import config as c
 from lib.proxy import Failed, Proxy
 
@@ -49,3 +55,59 @@ def test_clusters_that_threads_can_use(proxy, upstream):
     p = proxy(c.http(c.direct(), clusters=[c.cluster(n, up.port) for n in "ab"]), concurrency=2)
     threads = ["main_thread", "worker_0", "worker_1"]
     p.expect_stats({f"thread_local_cluster_manager.{t}.clusters_inflated": 2 for t in threads})
+
+
+@pytest.fixture
+def full_log(tmp_path):
+    """A log that nobody reads: workers that write debug lines to it get stuck. (path, a function that begins to read)"""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+
+    def read_all():
+        while os.read(reader, 65536):
+            pass
+
+    def begin():
+        os.set_blocking(reader, True)
+        thread = threading.Thread(target=read_all)
+        thread.start()
+        readers.append(thread)
+
+    readers = []
+    yield ["--log-path", path, "-l", "critical", "--component-log-level", "router:debug"], begin
+    for thread in readers:
+        thread.join(PATIENCE)
+    os.close(reader)
+
+
+REQUESTS = "GET /stuck HTTP/1.1\r\nhost: a\r\n\r\n" * 100
+
+
+@pytest.mark.own
+def test_a_worker_that_is_stuck_is_counted_once(tmp_path, client, full_log):
+    args, read_log = full_log
+    p = Proxy(tmp_path / "p", c.http(c.direct(body="ok")), args=args).start()
+    try:
+        peer = client(p.port).send(REQUESTS)
+        p.wait_stat("server.worker_0.watchdog_mega_miss", 1)
+        p.expect_stats({"workers.watchdog_miss": 1, "workers.watchdog_mega_miss": 1, "main_thread.watchdog_miss": 0})
+        read_log()
+        assert [peer.response().text for _ in range(100)] == ["ok"] * 100
+        p.stop()
+    finally:
+        p.kill()
+
+
+@pytest.mark.own
+def test_a_worker_that_is_stuck_too_long_ends_the_process(tmp_path, client, full_log):
+    args, _ = full_log
+    watchdogs = {"worker_watchdog": {"kill_timeout": "0.3s"}}
+    p = Proxy(tmp_path / "p", {**c.http(c.direct(body="ok")), "watchdogs": watchdogs}, args=args).start()
+    try:
+        client(p.port).send(REQUESTS)
+        assert p.process.wait(PATIENCE) == -signal.SIGABRT
+        assert "watchdog: worker_0 is stuck" in p.log()
+    finally:
+        p.kill()
