@@ -321,6 +321,7 @@ void nu_conn_end(struct nu_conn *c, enum nu_conn_event ev, bool reset)
     nu_loop_cancel_task(loop, &c->soon_task);
     nu_loop_cancel_task(loop, &c->flush_task);
     nu_list_remove(&c->node);
+    nu_splice_end(c);
     nu_conn_count_buffers(c, 0, 0);
     tell(c, ev);
     nu_loop_defer(loop, &c->flush_task, free_conn);
@@ -353,8 +354,8 @@ void nu_conn_close_why(struct nu_conn *c, enum nu_close_type type, nu_str detail
         begin_closing(c, type);
         return;
     }
-    if (c->out.len > 0 && c->writable) /* nobody waits for the flush, but what the kernel takes now may go */
-        nu_conn_count_written(c, c->transport->ops->write(c, &c->out, true).n);
+    if (nu_conn_pending(c) > 0 && c->writable) /* nobody waits for the flush, but what the kernel takes now may go */
+        nu_conn_count_written(c, nu_conn_put(c, true).n);
     nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
 }
 

@@ -5,7 +5,9 @@
  *
  *     client ends its side     -> upstream's write side ends        client gone  -> upstream is flushed and closed
  *     upstream ends its side   -> client's write side ends          upstream gone -> client is flushed and closed
- *     one write buffer is full -> the other side is not read */
+ *     one write buffer is full -> the other side is not read
+ *
+ * Bulk goes from socket to socket past the buffers (net/splice.h). */
 #include "codec/pb/pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.nu.h"
 #include "ext/network_filter/tcp_proxy_stats.h"
@@ -15,6 +17,7 @@
 #include "net/filter.h"
 #include "net/log_ids.h"
 #include "net/server.h"
+#include "net/splice.h"
 #include "upstream/breaker.h"
 #include "upstream/cluster_manager.h"
 #include "upstream/cluster_stats.h"
@@ -143,6 +146,14 @@ static void on_duration(struct nu_timer *t)
 
 /* ---- the upstream connection's side ---- */
 
+static void note_received(struct session *s, size_t n)
+{
+    touch(s);
+    struct nu_upstream_info *u = upstream_record(s);
+    if (u != NULL)
+        u->wire_received += n;
+}
+
 static enum nu_filter_status far_on_data(struct nu_net_filter *f, struct nu_buf *data, bool end)
 {
     struct far_side *far = nu_container_of(f, struct far_side, base);
@@ -151,12 +162,18 @@ static enum nu_filter_status far_on_data(struct nu_net_filter *f, struct nu_buf 
         nu_buf_clear(data, &f->conn->worker->bufs);
         return NU_FILTER_STOP;
     }
-    touch(s);
-    struct nu_upstream_info *u = upstream_record(s);
-    if (u != NULL)
-        u->wire_received += data->len;
+    note_received(s, data->len);
     nu_conn_write(s->base.conn, data, end);
+    if (f->conn->read_full && s->far != NULL)
+        nu_conn_splice(f->conn, s->base.conn);
     return NU_FILTER_STOP;
+}
+
+static void far_on_passed(struct nu_net_filter *f, size_t n)
+{
+    struct session *s = nu_container_of(f, struct far_side, base)->session;
+    if (s != NULL)
+        note_received(s, n);
 }
 
 static void far_gone(struct far_side *far)
@@ -203,6 +220,7 @@ static void far_on_free(struct nu_net_filter *f)
 
 static const struct nu_net_filter_ops far_ops = {
     .on_data = far_on_data,
+    .on_passed = far_on_passed,
     .on_event = far_on_event,
     .on_high = far_on_high,
     .on_low = far_on_low,
@@ -351,17 +369,29 @@ static enum nu_filter_status on_new_connection(struct nu_net_filter *f)
     return NU_FILTER_STOP;
 }
 
+static void note_sent(struct session *s, size_t n)
+{
+    touch(s);
+    struct nu_upstream_info *u = upstream_record(s);
+    if (u != NULL)
+        u->wire_sent += n;
+}
+
 static enum nu_filter_status on_data(struct nu_net_filter *f, struct nu_buf *data, bool end)
 {
     struct session *s = nu_container_of(f, struct session, base);
     if (s->far == NULL)
         return NU_FILTER_STOP;
-    touch(s);
-    struct nu_upstream_info *u = upstream_record(s);
-    if (u != NULL)
-        u->wire_sent += data->len;
+    note_sent(s, data->len);
     nu_conn_write(s->far->base.conn, data, end);
+    if (f->conn->read_full && s->far != NULL)
+        nu_conn_splice(f->conn, s->far->base.conn);
     return NU_FILTER_STOP;
+}
+
+static void on_passed(struct nu_net_filter *f, size_t n)
+{
+    note_sent(nu_container_of(f, struct session, base), n);
 }
 
 static void log_session(struct session *s)
@@ -388,7 +418,7 @@ static void leave_upstream(struct session *s, enum nu_conn_event ev)
         nu_conn_close(up, NU_CLOSE_NOW);
         return;
     }
-    if (nu_conn_is_open(up) && up->out.len > 0 && s->base.conn->info->listener != NULL) {
+    if (nu_conn_is_open(up) && nu_conn_pending(up) > 0 && s->base.conn->info->listener != NULL) {
         uintptr_t held = (uintptr_t)s->base.conn->info->listener;
         far->held = nu_listener_conf_ref((struct nu_listener_conf *)held);
         count(s->conf, up->worker, NU_TCP_upstream_flush_total);
@@ -443,6 +473,7 @@ static void on_free(struct nu_net_filter *f)
 static const struct nu_net_filter_ops ops = {
     .on_new_connection = on_new_connection,
     .on_data = on_data,
+    .on_passed = on_passed,
     .on_event = on_event,
     .on_high = on_high,
     .on_low = on_low,
