@@ -29,12 +29,17 @@ static struct nu_h1_rules rules_of(const struct nu_h1_options *opt, bool request
 }
 
 /* Room for as many fields as there are lines: a few on the stack, else the heap; never more than the limit allows. */
-static int make_room(struct h1_head *out, uint32_t lines, const struct nu_h1_options *opt)
+static void make_some_room(struct h1_head *out)
 {
-    uint32_t fields = lines > 2 ? lines - 2 : 0;
     out->many = NULL;
     out->parsed.fields = out->few;
     out->parsed.cap = H1_FEW_FIELDS;
+}
+
+static int make_room(struct h1_head *out, uint32_t lines, const struct nu_h1_options *opt)
+{
+    uint32_t fields = lines > 2 ? lines - 2 : 0;
+    make_some_room(out);
     if (fields <= H1_FEW_FIELDS)
         return 0;
     if (fields > opt->max_headers_count)
@@ -79,30 +84,55 @@ static ssize_t find_end(struct h1_reader *r, struct nu_conn *c, struct nu_buf *i
     return nu_h1_scan(&r->scan, *base, n, opt->max_head_bytes, request);
 }
 
+/* The usual case: the head has come whole, in one slice, and has no fault. Its length, or 0. */
+static size_t read_whole(const struct h1_reader *r, const struct nu_buf *in, const struct nu_h1_rules *rules, size_t max,
+                         struct h1_head *out)
+{
+    const struct nu_slice *first = in->head;
+    if (r->scan.pos != 0)
+        return 0;
+    make_some_room(out);
+    return nu_h1_parse_whole(&out->parsed, rules, (uint8_t *)(uintptr_t)first->ptr, nu_min(first->len, max));
+}
+
+/* The same in steps, over what may come byte by byte. The head's length; 0: more is needed; or an error. */
+static ssize_t read_in_steps(struct h1_reader *r, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
+                             const struct nu_h1_rules *rules, struct h1_head *out)
+{
+    const uint8_t *base;
+    ssize_t end = find_end(r, c, in, opt, rules->request, &base);
+    if (end <= 0)
+        return end;
+    int err = make_room(out, r->scan.lines, opt);
+    if (err == 0)
+        err = nu_h1_parse(&out->parsed, rules, (uint8_t *)(uintptr_t)base, (size_t)end);
+    if (err == NU_H1_ERR_UNDERSCORE)
+        count(c, opt, NU_HTTP1_requests_rejected_with_underscores_in_headers, 1);
+    if (err == 0)
+        return end;
+    count(c, opt, NU_HTTP1_dropped_headers_with_underscores, out->parsed.n_underscore_dropped);
+    h1_head_done(out);
+    return err;
+}
+
 int h1_read_head(struct h1_reader *r, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
                  bool request, struct h1_head *out)
 {
-    const uint8_t *base;
+    const struct nu_h1_rules rules = rules_of(opt, request);
     if (request && r->scan.pos == 0)
         skip_leading_crlf(c, in);
     if (in->len == 0)
         return 0;
-    ssize_t end = find_end(r, c, in, opt, request, &base);
+    ssize_t end = (ssize_t)read_whole(r, in, &rules, opt->max_head_bytes, out);
+    if (nu_unlikely(end == 0))
+        end = read_in_steps(r, c, in, opt, &rules, out);
     if (end <= 0)
         return (int)end;
-    struct nu_h1_rules rules = rules_of(opt, request);
-    out->base = (uint8_t *)(uintptr_t)base; /* the block is this connection's own */
+    count(c, opt, NU_HTTP1_dropped_headers_with_underscores, out->parsed.n_underscore_dropped);
+    out->base = (uint8_t *)(uintptr_t)in->head->ptr; /* the block is this connection's own */
     out->len = (size_t)end;
     out->block = in->head->block;
-    int err = make_room(out, r->scan.lines, opt);
-    if (err == 0)
-        err = nu_h1_parse(&out->parsed, &rules, out->base, out->len);
-    if (err == NU_H1_ERR_UNDERSCORE)
-        count(c, opt, NU_HTTP1_requests_rejected_with_underscores_in_headers, 1);
-    count(c, opt, NU_HTTP1_dropped_headers_with_underscores, out->parsed.n_underscore_dropped);
-    if (err != 0)
-        h1_head_done(out);
-    return err != 0 ? err : 1;
+    return 1;
 }
 
 static nu_str lower_copy(struct nu_arena *a, nu_str name)
@@ -119,29 +149,32 @@ static void add_authority(struct nu_http_headers *h, nu_str value)
     h->authority = h->authority.ptr == NULL ? value : nu_arena_concat(h->arena, parts, 3);
 }
 
-static void add_field(struct nu_http_headers *h, const struct nu_h1_options *opt, nu_str name, nu_str value)
+/* preserve_case: the name as it came goes along. */
+static void add_keeping_case(struct nu_http_headers *h, nu_str original, nu_str value)
 {
-    nu_str original = NU_STR_NONE;
-    if (opt->preserve_case) {
-        original = name;
-        name = lower_copy(h->arena, name);
-    }
-    if (!h->response && name.len == 4 && memcmp(name.ptr, "host", 4) == 0) {
+    nu_str name = lower_copy(h->arena, original);
+    if (!h->response && nu_str_eq(name, NU_STR("host"))) {
         add_authority(h, value);
         return;
     }
     struct nu_header *e = nu_headers_add_wire(h, name, value);
-    if (original.ptr != NULL && e->original_name.ptr == NULL)
+    if (e->original_name.ptr == NULL)
         e->original_name = original;
 }
 
 static void add_fields(struct nu_http_headers *h, const struct nu_h1_options *opt, const struct nu_h1_head *p,
                        const uint8_t *base)
 {
+    bool preserve_case = opt->preserve_case;
     nu_headers_reserve(h, p->n + 16);
-    for (uint32_t i = 0; i < p->n; i++) {
-        const struct nu_h1_field *f = &p->fields[i];
-        add_field(h, opt, nu_str_make(base + f->name, f->name_len), nu_str_make(base + f->value, f->value_len));
+    for (const struct nu_h1_field *f = p->fields; f < p->fields + p->n; f++) {
+        nu_str name = nu_str_make(base + f->name, f->name_len), value = nu_str_make(base + f->value, f->value_len);
+        if (nu_unlikely(preserve_case))
+            add_keeping_case(h, name, value);
+        else if (!h->response && name.len == 4 && memcmp(name.ptr, "host", 4) == 0)
+            add_authority(h, value);
+        else
+            nu_headers_add_wire(h, name, value)->in_head = true;
     }
 }
 

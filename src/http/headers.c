@@ -19,7 +19,33 @@ static const uint8_t inline_in[NU_N_HDR] = {
 #undef X
 };
 
-enum nu_hdr nu_hdr_lookup(nu_str name)
+/* memcmp(a, b, n) == 0 without a call: names are short, and there are many. The last words overlap. */
+static inline bool same_name(const char *a, const char *b, size_t n)
+{
+    uint64_t x, y;
+    uint32_t v, w;
+    if (n < 4) {
+        while (n > 0 && a[n - 1] == b[n - 1])
+            n--;
+        return n == 0;
+    }
+    if (n < 8) {
+        memcpy(&v, a, 4), memcpy(&w, b, 4);
+        if (v != w)
+            return false;
+        memcpy(&v, a + n - 4, 4), memcpy(&w, b + n - 4, 4);
+        return v == w;
+    }
+    for (size_t i = 0; i + 8 < n; i += 8) {
+        memcpy(&x, a + i, 8), memcpy(&y, b + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a + n - 8, 8), memcpy(&y, b + n - 8, 8);
+    return x == y;
+}
+
+static inline enum nu_hdr lookup(nu_str name)
 {
     const uint8_t *p = (const uint8_t *)name.ptr;
     size_t n = name.len;
@@ -27,7 +53,12 @@ enum nu_hdr nu_hdr_lookup(nu_str name)
         return NU_HDR_OTHER;
     size_t slot = HEADER_HASH(n, p[0], p[n - 1], p[n / 2], p[n * 3 / 4]);
     enum nu_hdr id = (enum nu_hdr)header_hash[slot];
-    return nu_str_eq(nu_hdr_names[id], name) ? id : NU_HDR_OTHER;
+    return nu_hdr_names[id].len == n && same_name(nu_hdr_names[id].ptr, name.ptr, n) ? id : NU_HDR_OTHER;
+}
+
+enum nu_hdr nu_hdr_lookup(nu_str name)
+{
+    return lookup(name);
 }
 
 void nu_headers_init(struct nu_http_headers *h, struct nu_arena *a, bool response)
@@ -55,10 +86,15 @@ void nu_headers_reserve(struct nu_http_headers *h, uint32_t n)
     h->cap = n;
 }
 
-static struct nu_header *append(struct nu_http_headers *h, enum nu_hdr id, nu_str name, nu_str value)
+__attribute__((noinline)) static void grow(struct nu_http_headers *h)
+{
+    nu_headers_reserve(h, h->cap > 0 ? h->cap * 2 : 16);
+}
+
+static inline struct nu_header *append(struct nu_http_headers *h, enum nu_hdr id, nu_str name, nu_str value)
 {
     if (nu_unlikely(h->n == h->cap))
-        nu_headers_reserve(h, h->cap > 0 ? h->cap * 2 : 16);
+        grow(h);
     NU_ASSERT(h->n < UINT16_MAX);
     struct nu_header *e = &h->items[h->n++];
     *e = (struct nu_header){.name = name, .value = value, .id = (uint16_t)id};
@@ -70,7 +106,7 @@ static struct nu_header *append(struct nu_http_headers *h, enum nu_hdr id, nu_st
 
 void nu_headers_add(struct nu_http_headers *h, nu_str name, nu_str value)
 {
-    append(h, nu_hdr_lookup(name), name, value);
+    append(h, lookup(name), name, value);
 }
 
 void nu_headers_add_id(struct nu_http_headers *h, enum nu_hdr id, nu_str value)
@@ -78,7 +114,7 @@ void nu_headers_add_id(struct nu_http_headers *h, enum nu_hdr id, nu_str value)
     append(h, id, nu_hdr_names[id], value);
 }
 
-static void join(struct nu_http_headers *h, struct nu_header *e, nu_str value, nu_str separator)
+__attribute__((noinline)) static void join(struct nu_http_headers *h, struct nu_header *e, nu_str value, nu_str separator)
 {
     nu_str parts[] = {e->value, separator, value};
     e->value = e->value.len == 0 ? value : nu_arena_concat(h->arena, parts, 3);
@@ -86,8 +122,8 @@ static void join(struct nu_http_headers *h, struct nu_header *e, nu_str value, n
 
 struct nu_header *nu_headers_add_wire(struct nu_http_headers *h, nu_str name, nu_str value)
 {
-    enum nu_hdr id = nu_hdr_lookup(name);
-    if (id != NU_HDR_OTHER && h->first[id] != 0 &&
+    enum nu_hdr id = lookup(name);
+    if (nu_unlikely(id != NU_HDR_OTHER && h->first[id] != 0) &&
         (inline_in[id] & (h->response ? INLINE_RESPONSE : INLINE_REQUEST)) != 0) {
         struct nu_header *e = &h->items[h->first[id] - 1];
         join(h, e, value, NU_STR(","));

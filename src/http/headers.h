@@ -122,6 +122,7 @@ struct nu_header {
     nu_str value;
     nu_str original_name; /* ptr == NULL: same as name. Only kept under preserve_case */
     uint16_t id;  /* enum nu_hdr */
+    bool in_head; /* came with an HTTP/1 head: name and value lie in it, as in "name: value\r\n" */
 };
 
 struct nu_http_headers {

@@ -40,6 +40,29 @@ static inline void drive_fields(struct drive *d, const struct nu_h1_head *h, con
     }
 }
 
+/* The one-step parser on the same bytes and what follows them: it says nothing, or exactly the same. */
+static inline void drive_whole(struct drive *d, const struct nu_h1_rules *rules, const struct nu_h1_head *h,
+                               const uint8_t *base, size_t len, int err)
+{
+    size_t n = d->here - d->used;
+    uint8_t *copy = nu_arena_alloc(&d->arena, n);
+    struct nu_h1_head w = {.cap = h->cap};
+    w.fields = nu_arena_array(&d->arena, struct nu_h1_field, w.cap);
+    memcpy(copy, d->data + d->used, n);
+    NU_ASSERT(nu_h1_parse_whole(&w, rules, copy, len - 1) == 0);
+    if (nu_h1_parse_whole(&w, rules, copy, n) == 0)
+        return;
+    NU_ASSERT(err == 0 && w.n == h->n && memcmp(copy, base, len) == 0);
+    for (uint32_t i = 0; i < w.n; i++) {
+        const struct nu_h1_field *a = &w.fields[i], *b = &h->fields[i];
+        NU_ASSERT(a->name == b->name && a->name_len == b->name_len && a->value == b->value && a->value_len == b->value_len);
+    }
+    NU_ASSERT(nu_str_eq(w.method, h->method) && nu_str_eq(w.target, h->target) && nu_str_eq(w.reason, h->reason));
+    NU_ASSERT(w.status == h->status && w.version == h->version && w.n_underscore_dropped == h->n_underscore_dropped);
+    NU_ASSERT(w.has_length == h->has_length && w.chunked == h->chunked && w.length == h->length);
+    NU_ASSERT(w.close == h->close && w.keep_alive == h->keep_alive && w.n_hosts == h->n_hosts);
+}
+
 /* A head, or trailers. false: it is over. */
 static inline bool drive_head(struct drive *d, const struct nu_h1_rules *rules, bool trailers, struct nu_h1_head *h)
 {
@@ -60,6 +83,8 @@ static inline bool drive_head(struct drive *d, const struct nu_h1_rules *rules, 
     *h = (struct nu_h1_head){.cap = scan.lines + 1};
     h->fields = nu_arena_array(&d->arena, struct nu_h1_field, h->cap);
     int err = trailers ? nu_h1_parse_fields(h, rules, base, (size_t)len) : nu_h1_parse(h, rules, base, (size_t)len);
+    if (!trailers)
+        drive_whole(d, rules, h, base, (size_t)len, err);
     d->used += (size_t)len;
     if (err != 0) {
         NU_ASSERT(nu_h1_error_status(err) >= 400 && nu_h1_error_details(err).len > 0);

@@ -110,6 +110,46 @@ static void a_head_has_its_limit(void **state)
     nu_sb_free(&sb);
 }
 
+static size_t parse_whole(const char *text, struct nu_h1_head *h, uint8_t *room)
+{
+    static struct nu_h1_field fields[8];
+    struct nu_h1_rules rules = {.request = true, .underscores = 2, .max_fields = 8};
+    *h = (struct nu_h1_head){.fields = fields, .cap = NU_ARRAY_LEN(fields)};
+    memcpy(room, text, strlen(text));
+    return nu_h1_parse_whole(h, &rules, room, strlen(text));
+}
+
+static void a_head_that_came_whole_is_parsed_in_one_step(void **state)
+{
+    (void)state;
+    uint8_t room[1000];
+    struct nu_h1_head h;
+    const char *head = "GET /a HTTP/1.1\r\nHost: x\r\nX-B3-A.Rather+Long'Name: \t a b\xe9\tc \t\r\nDropped_Name: 1\r\nE:\r\n"
+                       "Content-Length: 4\n\r\n";
+    char text[400];
+    snprintf(text, sizeof(text), "%sbody\r\n", head);
+    assert_int_equal(parse_whole(text, &h, room), strlen(head));
+    assert_int_equal(h.n, 4);
+    assert_int_equal(h.n_underscore_dropped, 1);
+    assert_true(h.has_length && h.length == 4);
+    static const char *const names[] = {"host", "x-b3-a.rather+long'name", "e", "content-length"};
+    static const char *const values[] = {"x", "a b\xe9\tc", "", "4"};
+    for (uint32_t i = 0; i < h.n; i++) {
+        assert_true(nu_str_eq(nu_str_make(room + h.fields[i].name, h.fields[i].name_len), nu_str_from(names[i])));
+        assert_true(nu_str_eq(nu_str_make(room + h.fields[i].value, h.fields[i].value_len), nu_str_from(values[i])));
+    }
+    static const char *const not_that_way[] = {
+        "GET / HTTP/1.1\r\nA: b\r\n", "GET / HTTP/1.1\r\nA: b\r\n\r", "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
+        "GET / HTTP/1.1\r\nA: b\x7f" "c\r\n\r\n", "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", "GET / HTTP/1.1\r\nA : b\r\n\r\n",
+        "GET / HTTP/1.1\r\nA\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        "GET / HTTP/1.1\r\n1: a\r\n2: b\r\n3: c\r\n4: d\r\n5: e\r\n6: f\r\n7: g\r\n8: h\r\n9: i\r\n\r\n",
+        "GET / HTTP/1.1\r\n1: a\r\n2: b\r\n3: c\r\n4: d\r\n5: e\r\n6: f\r\n7: g\r\n8: h\r\n_: i\r\n\r\n",
+    };
+    for (size_t i = 0; i < NU_ARRAY_LEN(not_that_way); i++)
+        if (parse_whole(not_that_way[i], &h, room) != 0)
+            fail_msg("row %zu", i);
+}
+
 static void heads_and_chunks_are_written(void **state)
 {
     (void)state;
@@ -134,7 +174,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_are_read_however_they_are_cut), cmocka_unit_test(what_is_wrong_is_refused),
-        cmocka_unit_test(a_head_has_its_limit), cmocka_unit_test(heads_and_chunks_are_written),
+        cmocka_unit_test(a_head_has_its_limit),
+        cmocka_unit_test(a_head_that_came_whole_is_parsed_in_one_step), cmocka_unit_test(heads_and_chunks_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

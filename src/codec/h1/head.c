@@ -156,6 +156,11 @@ static int parse_request_line(struct nu_h1_head *h, const struct nu_h1_rules *r,
     return sp == NULL ? 0 : parse_request_version(sp + 1, rest - target_len - 1, &h->version);
 }
 
+static bool value_ok(nu_str value)
+{
+    return nu_h1_value_run((const uint8_t *)value.ptr, value.len) == value.len;
+}
+
 /* status-line = HTTP-version SP status-code SP [ reason-phrase ] (s4); the last SP may be missing. */
 static int parse_status_line(struct nu_h1_head *h, const uint8_t *p, size_t n)
 {
@@ -171,7 +176,7 @@ static int parse_status_line(struct nu_h1_head *h, const uint8_t *p, size_t n)
     if (h->status < 100)
         return NU_H1_ERR_SYNTAX;
     h->reason = n > 13 ? nu_str_make(p + 13, n - 13) : NU_STR("");
-    return nu_h1_value_ok((const uint8_t *)h->reason.ptr, h->reason.len) ? 0 : NU_H1_ERR_CHARACTERS;
+    return value_ok(h->reason) ? 0 : NU_H1_ERR_CHARACTERS;
 }
 
 /* ---- what fields mean for the framing ---- */
@@ -204,7 +209,7 @@ static void note_connection(struct nu_h1_head *h, nu_str list)
     }
 }
 
-static int note_field(struct nu_h1_head *h, const char *name, size_t len, nu_str value)
+static inline int note_field(struct nu_h1_head *h, const char *name, size_t len, nu_str value)
 {
     switch (len) {
     case 4:
@@ -238,17 +243,18 @@ static int note_field(struct nu_h1_head *h, const char *name, size_t len, nu_str
 /* ---- field lines ---- */
 
 /* Lower-cases the name up to the colon; its length, 0: not a token followed by ":" (a blank before the colon included). */
-static size_t field_name(uint8_t *p, size_t n, bool keep_case, bool *underscore)
+static inline size_t field_name(uint8_t *p, size_t n, bool keep_case, bool *underscore)
 {
-    for (size_t i = 0; i < n; i++) {
+    size_t i = keep_case ? 0 : nu_h1_lower_run(p, n);
+    for (; i < n && p[i] != ':'; i++) {
         uint8_t lower = nu_h1_token[p[i]];
         if (lower == 0)
-            return p[i] == ':' ? i : 0;
+            return 0;
         *underscore |= lower == '_';
         if (!keep_case)
             p[i] = lower;
     }
-    return 0;
+    return i < n ? i : 0;
 }
 
 static nu_str trim_value(const uint8_t *p, size_t n)
@@ -272,19 +278,13 @@ static const char *lower_name(const uint8_t *name, size_t len, char copy[32])
     return copy;
 }
 
-/* field-line = field-name ":" OWS field-value OWS (s5). 0, 1: dropped, or a negative error. */
-static int parse_field(struct nu_h1_head *h, const struct nu_h1_rules *r, const uint8_t *base, uint8_t *p, size_t n)
+/* Notes what the field says, and keeps it. */
+static inline int take_field(struct nu_h1_head *h, const struct nu_h1_rules *r, const uint8_t *base, const uint8_t *p,
+                             size_t name_len, bool underscore, nu_str value)
 {
-    bool underscore = false;
-    size_t name_len = field_name(p, n, r->keep_case, &underscore);
-    if (name_len == 0 || name_len > UINT16_MAX)
-        return NU_H1_ERR_SYNTAX;
-    nu_str value = trim_value(p + name_len + 1, n - name_len - 1);
-    if (!nu_h1_value_ok((const uint8_t *)value.ptr, value.len))
-        return NU_H1_ERR_CHARACTERS;
-    if (underscore && r->underscores == 1)
-        return NU_H1_ERR_UNDERSCORE;
-    if (underscore && r->underscores == 2) {
+    if (nu_unlikely(underscore) && r->underscores != 0) {
+        if (r->underscores == 1)
+            return NU_H1_ERR_UNDERSCORE;
         h->n_underscore_dropped++;
         return 0;
     }
@@ -302,6 +302,19 @@ static int parse_field(struct nu_h1_head *h, const struct nu_h1_rules *r, const 
         .value_len = (uint32_t)value.len,
     };
     return 0;
+}
+
+/* field-line = field-name ":" OWS field-value OWS (s5). 0 or a negative error. */
+static int parse_field(struct nu_h1_head *h, const struct nu_h1_rules *r, const uint8_t *base, uint8_t *p, size_t n)
+{
+    bool underscore = false;
+    size_t name_len = field_name(p, n, r->keep_case, &underscore);
+    if (name_len == 0 || name_len > UINT16_MAX)
+        return NU_H1_ERR_SYNTAX;
+    nu_str value = trim_value(p + name_len + 1, n - name_len - 1);
+    if (!value_ok(value))
+        return NU_H1_ERR_CHARACTERS;
+    return take_field(h, r, base, p, name_len, underscore, value);
 }
 
 /* obs-fold (s5.2) is refused in requests; a response's is read as blanks. */
@@ -358,16 +371,74 @@ static int check_framing(struct nu_h1_head *h, const struct nu_h1_rules *r)
     return 0;
 }
 
-int nu_h1_parse(struct nu_h1_head *h, const struct nu_h1_rules *r, uint8_t *base, size_t n)
+static int parse_start_line(struct nu_h1_head *h, const struct nu_h1_rules *r, struct lines *l)
 {
-    struct lines l = {.base = base, .n = n};
     uint8_t *line;
     size_t len;
     *h = (struct nu_h1_head){.fields = h->fields, .cap = h->cap};
-    if (!next_line(&l, &line, &len))
+    if (!next_line(l, &line, &len))
         return NU_H1_ERR_SYNTAX;
-    int err = r->request ? parse_request_line(h, r, line, len) : parse_status_line(h, line, len);
+    return r->request ? parse_request_line(h, r, line, len) : parse_status_line(h, line, len);
+}
+
+int nu_h1_parse(struct nu_h1_head *h, const struct nu_h1_rules *r, uint8_t *base, size_t n)
+{
+    struct lines l = {.base = base, .n = n};
+    int err = parse_start_line(h, r, &l);
     if (err == 0)
         err = parse_field_lines(h, r, &l);
     return err != 0 ? err : check_framing(h, r);
+}
+
+/* ---- the same in one pass, for heads as nearly all are ---- */
+
+static uint8_t *skip_blanks(uint8_t *p, const uint8_t *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t'))
+        p++;
+    return p;
+}
+
+/* Behind the line end at p; NULL: there is none, or not all of it. */
+static uint8_t *skip_line_end(uint8_t *p, const uint8_t *end)
+{
+    if (p < end && *p == '\r')
+        p++;
+    return p < end && *p == '\n' ? p + 1 : NULL;
+}
+
+/* One field line at p, and what is behind it; NULL: this one needs the two-step form. A value ends at the first byte that
+ * none may have, which is the line end or a fault. */
+static inline uint8_t *read_field(struct nu_h1_head *h, const struct nu_h1_rules *r, const uint8_t *base, uint8_t *p,
+                                  const uint8_t *end)
+{
+    bool underscore = false;
+    size_t name_len = field_name(p, (size_t)(end - p), r->keep_case, &underscore);
+    if (name_len == 0 || name_len > UINT16_MAX)
+        return NULL;
+    uint8_t *value = skip_blanks(p + name_len + 1, end);
+    uint8_t *stop = value + nu_h1_value_run(value, (size_t)(end - value));
+    uint8_t *next = skip_line_end(stop, end);
+    while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t'))
+        stop--;
+    if (next == NULL || take_field(h, r, base, p, name_len, underscore, nu_str_make(value, (size_t)(stop - value))) != 0)
+        return NULL;
+    return next;
+}
+
+size_t nu_h1_parse_whole(struct nu_h1_head *h, const struct nu_h1_rules *r, uint8_t *base, size_t n)
+{
+    struct lines l = {.base = base, .n = n};
+    if (parse_start_line(h, r, &l) != 0)
+        return 0;
+    uint8_t *p = base + l.pos, *end = base + n;
+    while (p < end && *p > ' ') {
+        p = read_field(h, r, base, p, end);
+        if (p == NULL)
+            return 0;
+    }
+    p = skip_line_end(p, end);
+    if (p == NULL || h->n + h->n_underscore_dropped > h->cap) /* that many lines: the two-step form tells what follows */
+        return 0;
+    return check_framing(h, r) == 0 ? (size_t)(p - base) : 0;
 }

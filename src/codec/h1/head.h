@@ -2,7 +2,8 @@
  *
  * HTTP/1 heads: start line and fields (RFC 9112 s2 to s5), of requests and responses. Pure: bytes in, offsets out. Two
  * steps, so that hostile byte-at-a-time input costs O(n): nu_h1_scan looks for the end of the head and remembers how far
- * it got; nu_h1_parse runs once, over a complete, contiguous head.
+ * it got; nu_h1_parse runs once, over a complete, contiguous head. Before them comes one attempt in one step,
+ * nu_h1_parse_whole, which is all that a head needs that came whole and has no fault.
  *
  *     HTTP-message = start-line CRLF *( field-line CRLF ) CRLF
  *
@@ -50,7 +51,6 @@ struct nu_h1_field {
     uint32_t name, value;
     uint32_t value_len;
     uint16_t name_len;
-    uint16_t flags;
 };
 
 /* How far the search for the end has got; zero-initialise for each message. */
@@ -95,6 +95,10 @@ struct nu_h1_head {
 /* Parses the complete head base[0, n) as found by nu_h1_scan. h->fields and h->cap are set by the caller (cap at least
  * the lines of the scan). 0 or a negative error. */
 int nu_h1_parse(struct nu_h1_head *h, const struct nu_h1_rules *r, uint8_t *base, size_t n);
+
+/* Parses the head that begins base[0, n) when it is complete and has no fault and no folded line: its length, *h as from
+ * nu_h1_parse. 0: scan and parse tell what it is (names may be lower case by now). h as for nu_h1_parse. */
+size_t nu_h1_parse_whole(struct nu_h1_head *h, const struct nu_h1_rules *r, uint8_t *base, size_t n);
 
 /* Parses field lines alone (trailers): base[0, n) ends with the empty line. */
 int nu_h1_parse_fields(struct nu_h1_head *h, const struct nu_h1_rules *r, uint8_t *base, size_t n);

@@ -7,15 +7,17 @@ static bool is_alnum(char c)
 }
 
 /* unreserved, sub-delims, ":", "@", "[", "]", "%" (RFC 3986 s3.2). */
-static bool authority_char(char c)
-{
-    return is_alnum(c) || (c != '\0' && strchr("-._~!$&'()*+,;=:@[]%", c) != NULL);
-}
+static const bool authority_char[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+    ['-'] = true, ['.'] = true, ['_'] = true, ['~'] = true,
+    ['!'] = true, ['$'] = true, ['&'] = true, ['\''] = true, ['('] = true, [')'] = true, ['*'] = true, ['+'] = true,
+    [','] = true, [';'] = true, ['='] = true, [':'] = true, ['@'] = true, ['['] = true, [']'] = true, ['%'] = true,
+};
 
 bool nu_authority_ok(nu_str authority)
 {
     for (size_t i = 0; i < authority.len; i++)
-        if (!authority_char(authority.ptr[i]))
+        if (!authority_char[(uint8_t)authority.ptr[i]])
             return false;
     return true;
 }
