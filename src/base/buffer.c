@@ -293,11 +293,6 @@ void nu_buf_drain(struct nu_buf *b, struct nu_buf_pool *p, size_t n)
     b->head->len -= n;
 }
 
-void nu_buf_clear(struct nu_buf *b, struct nu_buf_pool *p)
-{
-    nu_buf_drain(b, p, b->len);
-}
-
 const uint8_t *nu_buf_linearize(struct nu_buf *b, struct nu_buf_pool *p, size_t n)
 {
     NU_ASSERT_SLOW(n <= b->len);

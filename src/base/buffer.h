@@ -110,7 +110,11 @@ void nu_buf_join(struct nu_buf *to, struct nu_buf *from, struct nu_buf_pool *p);
 void nu_buf_move_n(struct nu_buf *to, struct nu_buf *from, struct nu_buf_pool *p, size_t n);
 /* Drops the first n bytes, n <= len. */
 void nu_buf_drain(struct nu_buf *b, struct nu_buf_pool *p, size_t n);
-void nu_buf_clear(struct nu_buf *b, struct nu_buf_pool *p);
+static inline void nu_buf_clear(struct nu_buf *b, struct nu_buf_pool *p)
+{
+    if (b->head != NULL)
+        nu_buf_drain(b, p, b->len);
+}
 
 /* Makes the first n bytes (n <= len) contiguous, copying only when they are not, and returns them. */
 const uint8_t *nu_buf_linearize(struct nu_buf *b, struct nu_buf_pool *p, size_t n);

@@ -3,11 +3,15 @@
 
 #include "codec/h1/encode.h"
 
-static uint8_t *put_field(uint8_t *at, const struct nu_h1_options *opt, const struct nu_header *e)
+static bool proper_case(const struct nu_h1_options *opt)
+{
+    return opt->proper_case || (opt->preserve_case && opt->preserve_case_default == NU_FORMATTER_PROPER_CASE);
+}
+
+static uint8_t *put_field(uint8_t *at, bool proper, const struct nu_header *e)
 {
     if (e->original_name.ptr != NULL)
         return nu_h1_put_field(at, e->original_name, e->value);
-    bool proper = opt->proper_case || (opt->preserve_case && opt->preserve_case_default == NU_FORMATTER_PROPER_CASE);
     return proper ? nu_h1_put_field_proper(at, e->name, e->value) : nu_h1_put_field(at, e->name, e->value);
 }
 
@@ -19,12 +23,34 @@ static size_t fields_size(const struct nu_http_headers *h)
     return n;
 }
 
+/* Whether the field stands in its head as we would write it: name, ": ", a value that nobody has changed, CR LF. */
+static bool as_received(const struct nu_header *e)
+{
+    const char *name_end = e->name.ptr + e->name.len, *value_end = e->value.ptr + e->value.len;
+    return e->in_head && e->value.ptr == name_end + 2 && memcmp(name_end, ": ", 2) == 0 &&
+           memcmp(value_end, "\r\n", 2) == 0;
+}
+
+/* Fields that are as received and lie one behind the other are copied as one piece. */
 static uint8_t *put_fields(uint8_t *at, const struct nu_h1_options *opt, const struct nu_http_headers *h)
 {
-    nu_headers_foreach(e, h)
-        if (e->id != NU_HDR_TRANSFER_ENCODING)
-            at = put_field(at, opt, e);
-    return at;
+    bool proper = proper_case(opt);
+    nu_str run = NU_STR("");
+    nu_headers_foreach(e, h) {
+        if (nu_unlikely(e->id == NU_HDR_TRANSFER_ENCODING))
+            continue;
+        bool same = !proper && as_received(e);
+        size_t line = e->name.len + e->value.len + 4;
+        if (same && e->name.ptr == run.ptr + run.len) {
+            run.len += line;
+            continue;
+        }
+        at = nu_h1_put(at, run);
+        run = same ? nu_str_make(e->name.ptr, line) : NU_STR("");
+        if (!same)
+            at = put_field(at, proper, e);
+    }
+    return nu_h1_put(at, run);
 }
 
 void h1_write_head(struct nu_conn *c, struct h1_writer *w, const struct nu_h1_options *opt,
@@ -40,7 +66,7 @@ void h1_write_head(struct nu_conn *c, struct h1_writer *w, const struct nu_h1_op
     for (unsigned i = 0; i < lines->n_parts; i++)
         at = nu_h1_put(at, lines->parts[i]);
     if (lines->host.ptr != NULL)
-        at = put_field(at, opt, &host);
+        at = put_field(at, proper_case(opt), &host);
     at = put_fields(at, opt, h);
     at = nu_h1_put(at, lines->framing);
     *at++ = '\r';
