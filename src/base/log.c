@@ -93,6 +93,27 @@ static const char *shown_file(const char *file)
     return file;
 }
 
+static void write_line(struct nu_log_record *r, char *out, size_t cap)
+{
+    size_t len = nu_log_format_line(format, r, out, cap - 1);
+    out[len++] = '\n';
+    pthread_mutex_lock(&lock);
+    ssize_t written = write(log_fd, out, len); /* nothing sensible can be done when the log itself fails */
+    (void)written;
+    pthread_mutex_unlock(&lock);
+}
+
+/* Lines that headers make may be long. */
+NU_PRINTF(2, 0) static void write_long_line(struct nu_log_record *r, const char *fmt, va_list ap)
+{
+    size_t cap = 2 * (r->text_len + 1) + 1024;
+    char *text = nu_alloc(cap);
+    r->text = text;
+    vsnprintf(text, r->text_len + 1, fmt, ap);
+    write_line(r, text + r->text_len + 1, cap - r->text_len - 1);
+    nu_free(text);
+}
+
 void nu_log_write(enum nu_log_module module, enum nu_log_level level, const char *file, int line, const char *fmt, ...)
 {
     char text[4096], out[5120];
@@ -102,18 +123,18 @@ void nu_log_write(enum nu_log_module module, enum nu_log_level level, const char
                               .file = shown_file(file),
                               .line = line,
                               .text = text};
-    va_list ap;
+    va_list ap, again;
     clock_gettime(CLOCK_REALTIME, &r.when);
     va_start(ap, fmt);
+    va_copy(again, ap);
     int n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    r.text_len = n > 0 ? nu_min((size_t)n, sizeof(text) - 1) : 0;
-    size_t len = nu_log_format_line(format, &r, out, sizeof(out) - 1);
-    out[len++] = '\n';
-    pthread_mutex_lock(&lock);
-    ssize_t written = write(log_fd, out, len); /* nothing sensible can be done when the log itself fails */
-    (void)written;
-    pthread_mutex_unlock(&lock);
+    r.text_len = n > 0 ? (size_t)n : 0;
+    if (r.text_len < sizeof(text))
+        write_line(&r, out, sizeof(out));
+    else
+        write_long_line(&r, fmt, again);
+    va_end(again);
 }
 
 static int open_path(const char *path)

@@ -58,7 +58,7 @@ static inline bool nu_log_on(enum nu_log_module module, enum nu_log_level level)
     } while (0)
 
 void nu_log_write(enum nu_log_module module, enum nu_log_level level, const char *file, int line, const char *fmt, ...)
-    NU_PRINTF(5, 6);
+    NU_PRINTF(5, 6) NU_COLD;
 
 /* All modules, or one by name; false: no such module. */
 void nu_log_set_all(enum nu_log_level level);

@@ -10,6 +10,7 @@
 #include "net/dns.h"
 #include "net/extension.h"
 #include "stats/output.h"
+#include "worker/watchdog.h"
 
 struct envoy_config_bootstrap_v3_Bootstrap;
 struct nu_cluster_build;
@@ -43,6 +44,7 @@ struct nu_process_conf {
     struct nu_stats_conf stats;
     uint64_t max_connections;            /* downstream; UINT64_MAX: no limit */
     struct nu_resolver_conf *resolver;   /* owned by the caller; NULL: the system's */
+    struct nu_watchdog_limits main_watchdog, worker_watchdog;
     uint64_t version_override;           /* of the gauge server.version; 0: none */
 };
 

@@ -3,6 +3,7 @@
  * What the bootstrap says about the process as a whole: node, statistics, limits, DNS. */
 #include <stdlib.h>
 
+#include "base/random.h"
 #include "base/regex.h"
 #include "codec/pb/pb.h"
 #include "config/bootstrap.h"
@@ -11,6 +12,7 @@
 #include "envoy/config/bootstrap/v3/bootstrap.nu.h"
 #include "envoy/config/core/v3/base.nu.h"
 #include "envoy/config/metrics/v3/stats.nu.h"
+#include "envoy/type/v3/percent.nu.h"
 #include "google/protobuf/any.nu.h"
 #include "http/matchers.h"
 #include "net/duration.h"
@@ -153,6 +155,44 @@ static void build_stats(struct nu_factory *f, const struct envoy_config_metrics_
     build_matcher(f, m->stats_matcher, out);
 }
 
+/* ---- watchdogs ---- */
+
+/* Of [kill, kill + jitter), so that not all processes of a fleet end at once. */
+static nu_ms kill_timeout(nu_ms kill, nu_ms jitter)
+{
+    struct nu_random r;
+    if (kill.v == 0 || jitter.v == 0)
+        return kill;
+    nu_random_init(&r);
+    return NU_MS(kill.v + (int64_t)(nu_random_below(&r, (uint64_t)jitter.v)));
+}
+
+static void build_watchdog(const struct envoy_config_bootstrap_v3_Watchdog *m, struct nu_watchdog_limits *out)
+{
+    if (m == NULL)
+        return;
+    out->miss = nu_duration_or(m->miss_timeout, out->miss);
+    out->mega_miss = nu_duration_or(m->megamiss_timeout, out->mega_miss);
+    out->kill = kill_timeout(nu_duration_or(m->kill_timeout, NU_MS(0)), nu_duration_or(m->max_kill_timeout_jitter, NU_MS(0)));
+    out->multikill = nu_duration_or(m->multikill_timeout, NU_MS(0));
+    out->multikill_percent = m->multikill_threshold != NULL ? m->multikill_threshold->value : 0;
+}
+
+static void build_watchdogs(struct nu_factory *f, const struct envoy_config_bootstrap_v3_Bootstrap *msg,
+                            struct nu_process_conf *out)
+{
+    const struct nu_watchdog_limits defaults = NU_WATCHDOG_DEFAULTS;
+    out->main_watchdog = out->worker_watchdog = defaults;
+    if (msg->watchdog != NULL && msg->watchdogs != NULL)
+        nu_pb_error(f->diags, msg, "watchdog", "only one of watchdog and watchdogs may be set");
+    build_watchdog(msg->watchdog, &out->main_watchdog);
+    build_watchdog(msg->watchdog, &out->worker_watchdog);
+    if (msg->watchdogs == NULL)
+        return;
+    build_watchdog(msg->watchdogs->main_thread_watchdog, &out->main_watchdog);
+    build_watchdog(msg->watchdogs->worker_watchdog, &out->worker_watchdog);
+}
+
 /* ---- the whole ---- */
 
 /* The regex engine is RE2 in any case; naming it is allowed. */
@@ -172,6 +212,7 @@ bool nu_process_conf_build(struct nu_factory *f, const struct envoy_config_boots
     build_stats(f, msg->stats_config, out);
     out->stats_flush_interval = nu_duration_or(msg->stats_flush_interval, NU_SECONDS(5));
     out->stats_flush_on_admin = msg->stats_flush_on_admin;
+    build_watchdogs(f, msg, out);
     check_regex_engine(f, msg->default_regex_engine);
     if (msg->overload_manager != NULL)
         (void)nu_overload_build(f, msg->overload_manager, &out->max_connections); /* reports */

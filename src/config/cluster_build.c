@@ -156,6 +156,8 @@ struct nu_cluster_build *nu_cluster_build(struct nu_factory *outer, const struct
     b->type = nu_cluster_type_build(&f, msg, &b->dns);
     build_connect(&f, msg, b->info);
     build_transport(&f, msg->transport_socket, b->info);
+    if (msg->n_transport_socket_matches > 0)
+        nu_pb_unsupported(f.diags, msg, "transport_socket_matches", "transport_socket_matches is not supported yet");
     build_breakers(msg->circuit_breakers, b->info);
     nu_cluster_protocol_build(&f, msg, b->info);
     nu_cluster_lb_build(&f, msg, b->info);

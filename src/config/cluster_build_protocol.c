@@ -51,6 +51,15 @@ static void build_common(struct nu_factory *f, const struct envoy_config_cluster
     info->max_requests_per_connection = *o->max_requests_per_connection;
 }
 
+/* Without TLS there is nothing that they could set. */
+static void refuse_auto_sni(struct nu_factory *f, const void *owner,
+                            const struct envoy_config_core_v3_UpstreamHttpProtocolOptions *o)
+{
+    if (o != NULL && (o->auto_sni || o->auto_san_validation))
+        nu_pb_unsupported(f->diags, owner, "upstream_http_protocol_options",
+                          "auto_sni and auto_san_validation are not supported yet");
+}
+
 static void build_http(struct nu_factory *f, const struct envoy_config_cluster_v3_Cluster *cluster,
                        const struct envoy_extensions_upstreams_http_v3_HttpProtocolOptions *o,
                        struct nu_cluster_info *info)
@@ -62,6 +71,7 @@ static void build_http(struct nu_factory *f, const struct envoy_config_cluster_v
         h1 = o->use_downstream_protocol_config->http_protocol_options;
     build_h1(f, h1, &info->h1);
     build_common(f, cluster, o->common_http_protocol_options, info);
+    refuse_auto_sni(f, o, o->upstream_http_protocol_options);
 }
 
 /* true: HTTP options were among them. */
@@ -109,4 +119,5 @@ void nu_cluster_protocol_build(struct nu_factory *f, const struct envoy_config_c
         return;
     build_h1(f, msg->http_protocol_options, &info->h1);
     build_common(f, msg, msg->common_http_protocol_options, info);
+    refuse_auto_sni(f, msg, msg->upstream_http_protocol_options);
 }

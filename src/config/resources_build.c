@@ -88,6 +88,8 @@ bool nu_resources_build(struct nu_factory *outer, const bootstrap_msg *msg, stru
         return true;
     f.has_cluster = has_cluster;
     f.clusters = &out->cluster_names;
+    if (msg->static_resources->n_secrets > 0)
+        nu_pb_unsupported(f.diags, msg->static_resources, "secrets", "secrets are not supported yet");
     build_clusters(&f, msg, out);
     build_listeners(&f, msg, out);
     if (f.diags->n_errors == errors)

@@ -112,6 +112,8 @@ void nu_loop_cancel_task(struct nu_loop *loop, struct nu_task *t)
 
 /* ---- watches ---- */
 
+#define EDGES ((uint32_t)EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
 static void watch(struct nu_loop *loop, struct nu_watch *w, int fd, uint32_t events,
                   void (*on_ready)(struct nu_watch *w, uint32_t ready))
 {
@@ -122,10 +124,22 @@ static void watch(struct nu_loop *loop, struct nu_watch *w, int fd, uint32_t eve
         fatal("epoll_ctl");
 }
 
+static void rewatch(struct nu_loop *loop, struct nu_watch *w, uint32_t events)
+{
+    struct epoll_event ev = {.events = events, .data.ptr = w};
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev) != 0)
+        fatal("epoll_ctl");
+}
+
 void nu_loop_watch(struct nu_loop *loop, struct nu_watch *w, int fd,
                    void (*on_ready)(struct nu_watch *w, uint32_t ready))
 {
-    watch(loop, w, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_ready);
+    watch(loop, w, fd, EDGES, on_ready);
+}
+
+void nu_loop_hear_readable(struct nu_loop *loop, struct nu_watch *w, bool hear)
+{
+    rewatch(loop, w, hear ? EDGES : EDGES & ~(uint32_t)EPOLLIN);
 }
 
 void nu_loop_watch_level(struct nu_loop *loop, struct nu_watch *w, int fd, uint32_t events, bool exclusive,
@@ -136,9 +150,7 @@ void nu_loop_watch_level(struct nu_loop *loop, struct nu_watch *w, int fd, uint3
 
 void nu_loop_rewatch_level(struct nu_loop *loop, struct nu_watch *w, uint32_t events)
 {
-    struct epoll_event ev = {.events = events, .data.ptr = w};
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev) != 0)
-        fatal("epoll_ctl");
+    rewatch(loop, w, events);
 }
 
 /* Drops what this turn still holds for w. */

@@ -39,6 +39,9 @@ struct nu_watch {
  * or writes until EAGAIN (or a short count). w stays where it is until nu_loop_unwatch and the end of that turn. */
 void nu_loop_watch(struct nu_loop *loop, struct nu_watch *w, int fd,
                    void (*on_ready)(struct nu_watch *w, uint32_t ready));
+/* Edge-triggered watches: stops telling NU_READABLE, for an owner that knows and will not read for a while (else each
+ * packet wakes the loop), or tells it again, at once when there is something. */
+void nu_loop_hear_readable(struct nu_loop *loop, struct nu_watch *w, bool hear);
 /* Level-triggered and only for what is asked (NU_READABLE, NU_WRITABLE); `exclusive`: EPOLLEXCLUSIVE, for accept
  * sockets that several loops share. */
 void nu_loop_watch_level(struct nu_loop *loop, struct nu_watch *w, int fd, uint32_t events, bool exclusive,

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "http/hcm_listener_stats.h"
 #include "http/hcm_stats.h"
+#include "net/log_ids.h"
 #include "worker/runtime.h"
 
 /* The HTTP/2 connection preface (RFC 9113 s3.4): AUTO looks for it. */
@@ -151,6 +152,7 @@ static void on_protocol_error(struct nu_session_owner *o, unsigned status, nu_st
     struct hcm_conn *hc = of_owner(o);
     if (hc->closed)
         return;
+    nu_log_conn(http, NU_LOG_DEBUG, hc->filter.conn->info, "protocol error: %u, %.*s", status, NU_STR_ARG(details));
     count(hc, NU_HCM_downstream_cx_protocol_error);
     if (status != 0)
         count(hc, NU_HCM_downstream_rq_rx_reset); /* Envoy resets the stream that carries the answer, too */

@@ -1,36 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Matchers that many places configure: strings, headers, query parameters, cookies. Built once from their messages into
+ * Matchers that many places configure: headers, query parameters, cookies. Built once from their messages into
  * an arena, immutable, evaluated by any worker without allocation. */
 #ifndef NU_HTTP_MATCHERS_H
 #define NU_HTTP_MATCHERS_H
 
 #include "http/headers.h"
 #include "net/extension.h"
+#include "net/string_matcher.h"
 
-struct nu_regex; /* base/regex.h */
-struct envoy_type_matcher_v3_StringMatcher;
-struct envoy_type_matcher_v3_RegexMatcher;
 struct envoy_config_route_v3_HeaderMatcher;
 struct envoy_config_route_v3_QueryParameterMatcher;
-
-enum nu_string_match { NU_MATCH_EXACT, NU_MATCH_PREFIX, NU_MATCH_SUFFIX, NU_MATCH_CONTAINS, NU_MATCH_REGEX };
-
-/* type.matcher.v3.StringMatcher. A regex must match the whole value. */
-struct nu_string_matcher {
-    enum nu_string_match kind;
-    bool ignore_case; /* not for regex */
-    nu_str text;      /* the pattern */
-    struct nu_regex *regex;
-};
-
-/* false: reported. A regex lives as long as f->arena. */
-bool nu_string_matcher_build(struct nu_factory *f, const struct envoy_type_matcher_v3_StringMatcher *msg,
-                             struct nu_string_matcher *out);
-/* A RegexMatcher alone (path regex, safe_regex). NULL: reported on owner.field. */
-struct nu_regex *nu_regex_matcher_build(struct nu_factory *f, const void *owner, const char *field,
-                                        const struct envoy_type_matcher_v3_RegexMatcher *msg);
-bool nu_string_matcher_match(const struct nu_string_matcher *m, nu_str value);
 
 /* route.v3.HeaderMatcher. */
 struct nu_header_matcher {

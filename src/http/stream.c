@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "http/hcm_listener_stats.h"
 #include "http/hcm_stats.h"
+#include "http/log_head.h"
 #include "http/stream_priv.h"
 #include "net/drain.h"
 #include "worker/runtime.h"
@@ -13,6 +14,8 @@ static void count(struct nu_http_stream *s, unsigned index)
 {
     nu_stat_inc(s->conf->scope, s->info.worker->index, index);
 }
+
+#define LOG(s, text, ...) nu_log_stream(http, NU_LOG_DEBUG, &(s)->info, text, ##__VA_ARGS__)
 
 static struct nu_loop *loop_of(const struct nu_http_stream *s)
 {
@@ -152,6 +155,7 @@ static void start_duration_timer(struct nu_http_stream *s)
 
 static void request_complete(struct nu_http_stream *s)
 {
+    LOG(s, "request complete");
     s->remote_done = true;
     s->info.last_rx_byte_ns = nu_loop_now_ns(loop_of(s));
     nu_timer_cancel(loop_of(s), &s->request_timer);
@@ -186,6 +190,7 @@ static void on_headers(struct nu_stream_user *u, struct nu_http_headers *h, bool
     s->is_connect = nu_str_eq(h->method, NU_STR("CONNECT"));
     s->is_upgrade = nu_headers_is_upgrade(h);
     s->is_grpc = nu_headers_is_grpc(h);
+    nu_log_head(http, &s->info, "request headers", h, end);
     if (end)
         request_complete(s);
     else if (s->conf->request_timeout.v > 0)
@@ -231,6 +236,7 @@ static void on_reset(struct nu_stream_user *u, enum nu_reset_reason r, nu_str de
     s->codec = NULL;
     if (s->phase != STREAM_ACTIVE)
         return;
+    LOG(s, "reset by the client's side: %.*s %.*s", NU_STR_ARG(nu_reset_reason_text(r)), NU_STR_ARG(details));
     count(s, NU_HCM_downstream_rq_rx_reset);
     if (r == NU_RESET_CONN_TERMINATION || r == NU_RESET_REMOTE) {
         nu_stream_info_flag(&s->info, NU_FLAG_DOWNSTREAM_CONNECTION_TERMINATION);
@@ -398,6 +404,7 @@ void stream_encode_headers(struct nu_http_stream *s, struct nu_http_headers *h, 
     note_first_tx(s);
     count_code(s, h->status);
     s->response_state = RESPONSE_HEADERS;
+    nu_log_head(http, &s->info, "response headers", h, end);
     if (s->conf->log_on_tunnel_established && (s->is_connect || s->is_upgrade))
         stream_log(s, NU_LOG_DOWNSTREAM_START);
     nu_codec_headers(s->codec, h, end);
@@ -498,6 +505,7 @@ static void send_reply(struct nu_http_stream *s, const struct nu_local_reply *r)
     struct nu_http_headers *h = nu_headers_new(&s->arena, true);
     struct nu_buf body = {0};
     nu_str text;
+    LOG(s, "local reply: %u, %.*s", r->status, NU_STR_ARG(r->details));
     s->local_reply_sent = true;
     s->dir[DIR_DECODE].aborted = true;
     if (s->idle_timed_out || s->dir[DIR_DECODE].headers == NULL)
@@ -542,6 +550,7 @@ void nu_http_stream_reset(struct nu_http_stream *s, nu_str details)
 {
     if (s->phase != STREAM_ACTIVE)
         return;
+    LOG(s, "reset: %.*s", NU_STR_ARG(details));
     count(s, NU_HCM_downstream_rq_tx_reset);
     count(s, NU_HCM_downstream_rq_rx_reset); /* Envoy hears of its own reset, too */
     if (details.len > 0)
@@ -634,6 +643,7 @@ struct nu_http_stream *stream_new(struct hcm_conn *hc, struct nu_codec_stream *c
     nu_timer_init(&s->duration_timer, on_max_duration);
     nu_list_push_back(&hc->streams, &s->node);
     hc->n_streams++;
+    LOG(s, "new stream");
     return s;
 }
 
@@ -686,6 +696,7 @@ void stream_end(struct nu_http_stream *s)
     if (s->phase != STREAM_ACTIVE)
         return;
     s->phase = STREAM_ENDED;
+    LOG(s, "stream ends: %u, %.*s", s->info.response_code, NU_STR_ARG(s->info.response_code_details));
     struct nu_loop *loop = loop_of(s);
     struct nu_codec_stream *codec = nu_take(&s->codec);
     s->info.end_ns = nu_loop_now_ns(loop);

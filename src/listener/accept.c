@@ -7,10 +7,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/log.h"
+#include "listener/connection_monitor_stats.h"
 #include "listener/listener_priv.h"
 #include "listener/listener_stats.h"
 #include "listener/listener_worker_stats.h"
+#include "net/log_ids.h"
 #include "worker/runtime.h"
 
 #define MAX_BATCH 64u
@@ -317,6 +318,8 @@ static bool admit(struct nu_listener_worker *lw)
     uint64_t limit = is_exempt(conf) ? UINT64_MAX : global_limit(lw->listener->lm);
     if (limit != UINT64_MAX && nu_listener_manager_n_connections(lw->listener->lm) >= limit) {
         count(lw, conf, NU_LISTENER_downstream_global_cx_overflow);
+        if (lw->listener->lm->monitor_scope != NULL)
+            nu_stat_inc(lw->listener->lm->monitor_scope, lw->w->index, NU_CX_MONITOR_failed_updates);
         return false;
     }
     limit = listener_limit(lw->listener);
@@ -361,6 +364,14 @@ static struct nu_address *own_address(struct nu_listener_worker *lw, struct nu_a
     return fresh;
 }
 
+static NU_COLD void log_new_connection(const struct nu_conn_info *info, const struct nu_listener_conf *conf)
+{
+    char text[NU_SOCKADDR_TEXT];
+    nu_str from = nu_sockaddr_text(&info->remote, false, text);
+    nu_log_conn(conn_handler, NU_LOG_DEBUG, info, "new connection from %.*s on listener '%.*s'", NU_STR_ARG(from),
+                NU_STR_ARG(conf->name));
+}
+
 static void take_socket(struct nu_acceptor *a, int fd, const struct nu_sockaddr *remote)
 {
     struct nu_listener_worker *lw = a->lw;
@@ -371,6 +382,8 @@ static void take_socket(struct nu_acceptor *a, int fd, const struct nu_sockaddr 
     acc.info->remote = acc.info->direct_remote = *remote;
     acc.info->listener = lw->conf;
     acc.info->local = a->wildcard ? own_address(lw, a, &acc) : a->address;
+    if (nu_log_on(NU_LOG_MODULE_conn_handler, NU_LOG_DEBUG))
+        log_new_connection(acc.info, lw->conf);
     if (lw->conf->n_listener_filters > 0)
         enter_filters(lw, lw->conf, &acc);
     else

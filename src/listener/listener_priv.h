@@ -24,6 +24,7 @@ struct nu_listener_manager {
     struct nu_list sockets;
     struct nu_list drains;
     struct nu_atomic_u64 global_limit;
+    struct nu_scope *monitor_scope; /* of the monitor that sets global_limit; NULL: none */
     bool started;
     struct nu_timer stop_timer;  /* graceful /drain_listeners */
     bool stop_inbound_only;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "listener/connection_monitor_stats.h"
 #include "listener/listener_config_stats.h"
 #include "listener/listener_manager_stats.h"
 #include "listener/listener_priv.h"
@@ -682,7 +683,12 @@ uint64_t nu_listener_manager_n_connections(const struct nu_listener_manager *lm)
 
 void nu_listener_manager_set_global_limit(struct nu_listener_manager *lm, uint64_t limit)
 {
+    static const nu_str prefix = NU_STR_INIT("overload.envoy.resource_monitors.global_downstream_max_connections.");
     nu_atomic_u64_set(&lm->global_limit, limit);
+    if (limit == UINT64_MAX || lm->monitor_scope != NULL)
+        return;
+    lm->monitor_scope = nu_scope_get(lm->server->stats, &nu_cx_monitor_layout, prefix, prefix, NULL, 0);
+    nu_gauge_set(lm->monitor_scope, lm->server->workers->n, NU_CX_MONITOR_pressure, 0);
 }
 
 /* ---- stopping ---- */
@@ -749,6 +755,8 @@ void nu_listener_manager_free(struct nu_listener_manager **lmp)
     free_all(lm, &lm->listeners);
     free_all(lm, &lm->draining);
     nu_scope_unref(&lm->scope);
+    if (lm->monitor_scope != NULL)
+        nu_scope_unref(&lm->monitor_scope);
     nu_free(lm->counts);
     nu_free(lm);
 }

@@ -14,6 +14,7 @@
 #include "net/conn_priv.h"
 #include "net/filter.h"
 #include "net/listener_filter.h"
+#include "net/log_ids.h"
 #include "stats/stats.h"
 
 /* Room in the first chunk of a connection for its owner's bookkeeping and its filters: what an HTTP/1 connection needs, so
@@ -160,6 +161,7 @@ struct nu_conn *nu_conn_connect(struct nu_worker *w, const struct nu_connect_opt
     int err;
     int fd = open_socket(o, &err);
     c->watch.fd = fd;
+    nu_log_conn(connection, NU_LOG_DEBUG, c->info, "connects to %.*s", NU_STR_ARG(o->address->text));
     if (err != 0) {
         c->error = err;
         c->info->transport_failure =
@@ -184,12 +186,14 @@ void nu_conn_finish_connect(struct nu_conn *c, uint32_t ready)
         if (getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &c->error, &len) != 0 || c->error == 0)
             c->error = ECONNREFUSED;
         c->info->transport_failure = nu_arena_printf(&c->arena, "delayed connect error: %s", strerror(c->error));
+        nu_log_conn(connection, NU_LOG_DEBUG, c->info, "%.*s", NU_STR_ARG(c->info->transport_failure));
         nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
         return;
     }
     if ((ready & NU_WRITABLE) == 0)
         return;
     c->state = NU_CONN_OPEN;
+    nu_log_conn(connection, NU_LOG_DEBUG, c->info, "connected");
     c->transport->ops->on_connected(c);
     if (c->out.len > 0 || (c->state == NU_CONN_OPEN && !c->transport_up))
         nu_conn_queue_flush(c);
@@ -308,12 +312,16 @@ void nu_conn_end(struct nu_conn *c, enum nu_conn_event ev, bool reset)
     struct nu_loop *loop = c->worker->loop;
     NU_ASSERT(c->state != NU_CONN_CLOSED);
     c->state = NU_CONN_CLOSED;
+    nu_log_conn(connection, NU_LOG_DEBUG, c->info, "closed by %s%s%s%.*s",
+                ev == NU_CONN_LOCAL_CLOSE ? "us" : "the peer", reset || c->reset ? " (reset)" : "",
+                c->info->local_close_reason.len > 0 ? ": " : "", NU_STR_ARG(c->info->local_close_reason));
     c->local_closed = ev == NU_CONN_LOCAL_CLOSE;
     nu_timer_cancel(loop, &c->timer);
     close_socket(c, ev, reset);
     nu_loop_cancel_task(loop, &c->soon_task);
     nu_loop_cancel_task(loop, &c->flush_task);
     nu_list_remove(&c->node);
+    nu_splice_end(c);
     nu_conn_count_buffers(c, 0, 0);
     tell(c, ev);
     nu_loop_defer(loop, &c->flush_task, free_conn);
@@ -346,8 +354,8 @@ void nu_conn_close_why(struct nu_conn *c, enum nu_close_type type, nu_str detail
         begin_closing(c, type);
         return;
     }
-    if (c->out.len > 0 && c->writable) /* nobody waits for the flush, but what the kernel takes now may go */
-        nu_conn_count_written(c, c->transport->ops->write(c, &c->out, true).n);
+    if (nu_conn_pending(c) > 0 && c->writable) /* nobody waits for the flush, but what the kernel takes now may go */
+        nu_conn_count_written(c, nu_conn_put(c, true).n);
     nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
 }
 

@@ -25,6 +25,7 @@
 #include "worker/worker.h"
 
 struct nu_net_filter;
+struct nu_splice;
 
 enum nu_conn_event {
     NU_CONN_CONNECTED,    /* the transport is ready (upstream: connected; TLS: handshake done) */
@@ -61,6 +62,7 @@ struct nu_conn {
     struct nu_net_filter *filters_head, *filters_tail; /* downstream data order; writes go tail to head */
     struct nu_conn_watcher *watchers;
     struct nu_buf in, out;
+    struct nu_splice *splice; /* net/splice.h; NULL: never was an end of one */
     uint32_t buffer_limit;      /* per_connection_buffer_limit_bytes; 0: none */
     uint16_t read_pauses;
     uint8_t state;              /* enum nu_conn_state */
@@ -78,6 +80,7 @@ struct nu_conn {
     unsigned local_closed : 1;
     unsigned read_size : 2;     /* what the next read asks for: transport's business (raw_buffer.c) */
     unsigned redispatch : 1;    /* offer c->in again */
+    unsigned read_full : 1;     /* the last read took a whole turn's share: bulk */
     unsigned no_early_close : 1; /* while reading is paused a FIN of the peer is not looked at (Envoy's
                                   * detectEarlyCloseWhenReadDisabled(false)): upstream connections */
     unsigned reset : 1;         /* the peer sent RST (error says which errno) */

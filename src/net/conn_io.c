@@ -24,18 +24,18 @@ void nu_conn_queue_read(struct nu_conn *c)
     nu_loop_soon(c->worker->loop, &c->soon_task, read_task);
 }
 
+static bool can_offer(const struct nu_conn *c)
+{
+    return c->started && c->read_pauses == 0;
+}
+
 bool nu_conn_can_read(const struct nu_conn *c)
 {
     if (c->state != NU_CONN_OPEN || !c->readable)
         return false;
     if (!c->transport_up) /* a handshake goes on whoever pauses */
         return true;
-    return c->started && c->read_pauses == 0 && (c->buffer_limit == 0 || c->in.len < c->buffer_limit);
-}
-
-static bool can_offer(const struct nu_conn *c)
-{
-    return c->started && c->read_pauses == 0;
+    return can_offer(c) && !nu_splice_stalled(c) && (c->buffer_limit == 0 || c->in.len < c->buffer_limit);
 }
 
 /* ---- counting ---- */
@@ -92,6 +92,26 @@ static enum read_end fill(struct nu_conn *c, size_t *got)
     return READ_MORE;
 }
 
+/* Reads one turn's share past the filters. false: a read into c->in has to tell what there is: nothing, the peer's end, or
+ * urgent data, before which splice(2) stops as if there were nothing. */
+static bool pass(struct nu_conn *c, enum read_end *how)
+{
+    struct nu_conn *to = c->splice->to;
+    struct nu_io_result r = nu_splice_read(c);
+    if (r.status == NU_IO_REFUSED || r.status == NU_IO_AGAIN)
+        return false;
+    if (r.status == NU_IO_ERROR) {
+        c->readable = 0;
+        *how = READ_FAILED;
+    }
+    if (r.n > 0) {
+        nu_conn_count_read(c, r.n);
+        nu_filters_on_passed(c, r.n);
+        nu_conn_written(to);
+    }
+    return true;
+}
+
 static void offer(struct nu_conn *c, bool end)
 {
     c->redispatch = 0;
@@ -102,7 +122,7 @@ static void offer(struct nu_conn *c, bool end)
 
 static void both_ends_closed(struct nu_conn *c)
 {
-    if (c->read_end && c->write_end_sent && c->out.len == 0)
+    if (c->read_end && c->write_end_sent && nu_conn_pending(c) == 0)
         nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
 }
 
@@ -124,9 +144,15 @@ static void after_read(struct nu_conn *c, enum read_end how)
 static void read_and_offer(struct nu_conn *c)
 {
     size_t got = 0;
-    enum read_end how = nu_conn_can_read(c) ? fill(c, &got) : READ_MORE;
+    enum read_end how = READ_MORE;
+    bool can = nu_conn_can_read(c);
+    if (can && c->splice != NULL)
+        nu_splice_unmute(c);
+    if (can && !(nu_splice_is_on(c) && pass(c, &how)))
+        how = fill(c, &got);
     bool end = how == READ_FIN && c->half_close;
     nu_conn_count_read(c, got);
+    c->read_full = got >= READ_SHARE;
     if (end)
         c->read_end = 1;
     if (got > 0 || end)
@@ -134,7 +160,7 @@ static void read_and_offer(struct nu_conn *c)
     if (c->redispatch && can_offer(c) && nu_conn_is_open(c) && (c->in.len > 0 || c->read_end))
         offer(c, c->read_end);
     if (nu_conn_is_open(c))
-        nu_conn_count_buffers(c, c->in.len, c->out.len);
+        nu_conn_count_buffers(c, c->in.len, nu_conn_pending(c));
     after_read(c, how);
 }
 
@@ -156,7 +182,7 @@ void nu_conn_redispatch(struct nu_conn *c)
 
 static void check_low(struct nu_conn *c)
 {
-    if (!c->above_high || c->out.len > c->buffer_limit / 2)
+    if (!c->above_high || nu_conn_pending(c) > c->buffer_limit / 2)
         return;
     c->above_high = 0;
     if (nu_conn_is_open(c))
@@ -171,7 +197,7 @@ static void flushed_while_closing(struct nu_conn *c)
         return;
     }
     nu_buf_clear(&c->in, &c->worker->bufs); /* nobody will read it, and many may be waiting here */
-    nu_conn_count_buffers(c, 0, c->out.len);
+    nu_conn_count_buffers(c, 0, nu_conn_pending(c));
     if (!c->write_end_sent) {
         struct nu_io_result r = c->transport->ops->write(c, &c->out, true);
         c->write_end_sent = r.status != NU_IO_AGAIN;
@@ -179,9 +205,26 @@ static void flushed_while_closing(struct nu_conn *c)
     }
 }
 
+struct nu_io_result nu_conn_put(struct nu_conn *c, bool end)
+{
+    const struct nu_transport_ops *ops = c->transport->ops;
+    bool piped = c->splice != NULL && c->splice->piped > 0;
+    struct nu_io_result r = ops->write(c, &c->out, end && !piped);
+    if (!piped || r.status != NU_IO_OK)
+        return r;
+    size_t done = r.n;
+    r = nu_splice_write(c);
+    done += r.n;
+    if (r.status == NU_IO_REFUSED || (r.status == NU_IO_OK && end)) {
+        r = ops->write(c, &c->out, end);
+        done += r.n;
+    }
+    return (struct nu_io_result){.status = r.status, .n = done};
+}
+
 static void write_some(struct nu_conn *c, bool end)
 {
-    struct nu_io_result r = c->transport->ops->write(c, &c->out, end);
+    struct nu_io_result r = nu_conn_put(c, end);
     nu_conn_count_written(c, r.n);
     if (c->state == NU_CONN_CLOSED) /* the transport became ready, and its owner had changed its mind */
         return;
@@ -194,15 +237,15 @@ static void write_some(struct nu_conn *c, bool end)
     }
     if (end && r.status == NU_IO_OK)
         c->write_end_sent = 1;
-    if (c->state == NU_CONN_CLOSING && r.n > 0 && c->out.len > 0)
+    if (c->state == NU_CONN_CLOSING && r.n > 0 && nu_conn_pending(c) > 0)
         nu_conn_arm_delayed_close(c);
-    nu_conn_count_buffers(c, c->in.len, c->out.len);
+    nu_conn_count_buffers(c, c->in.len, nu_conn_pending(c));
     check_low(c);
 }
 
 static bool wants_write(const struct nu_conn *c)
 {
-    return c->out.len > 0 || !c->transport_up || (c->write_end && !c->write_end_sent);
+    return nu_conn_pending(c) > 0 || !c->transport_up || (c->write_end && !c->write_end_sent);
 }
 
 void nu_conn_write_now(struct nu_conn *c)
@@ -211,9 +254,9 @@ void nu_conn_write_now(struct nu_conn *c)
         return;
     if (c->writable && wants_write(c))
         write_some(c, c->write_end && !c->write_end_sent);
-    if (c->state == NU_CONN_CLOSING && c->out.len == 0)
+    if (c->state == NU_CONN_CLOSING && nu_conn_pending(c) == 0)
         flushed_while_closing(c);
-    else if (c->state == NU_CONN_OPEN && c->write_end_sent && c->read_end && c->out.len == 0)
+    else if (c->state == NU_CONN_OPEN && c->write_end_sent && c->read_end && nu_conn_pending(c) == 0)
         nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
 }
 
@@ -236,7 +279,7 @@ static void flush_task(struct nu_task *t)
 
 void nu_conn_written(struct nu_conn *c)
 {
-    if (c->buffer_limit > 0 && !c->above_high && c->out.len > c->buffer_limit) {
+    if (c->buffer_limit > 0 && !c->above_high && nu_conn_pending(c) > c->buffer_limit) {
         c->above_high = 1;
         nu_filters_on_high(c);
     }
@@ -254,6 +297,8 @@ void nu_conn_write(struct nu_conn *c, struct nu_buf *data, bool end)
         return;
     if (end)
         c->write_end = 1;
+    if (c->splice != NULL && data->len > 0)
+        nu_splice_unload(c);
     nu_buf_move(&c->out, data);
     nu_conn_written(c);
 }
@@ -293,8 +338,12 @@ void nu_conn_on_ready(struct nu_watch *w, uint32_t ready)
         if (c->state != NU_CONN_OPEN)
             return;
     }
+    if (c->splice != NULL && (ready & NU_FD_ERROR))
+        nu_splice_stop(c); /* what came before the reset is read at once, as far as the watermark */
     if (nu_conn_can_read(c))
         read_and_offer(c);
+    else if (c->splice != NULL && c->state == NU_CONN_OPEN && (ready & NU_READABLE))
+        nu_splice_mute(c);
     if (c->peer_fin && c->state != NU_CONN_CLOSED)
         on_early_close(c, ready);
     if (c->writable && c->state != NU_CONN_CLOSED && (wants_write(c) || c->state == NU_CONN_CLOSING))

@@ -5,6 +5,7 @@
 #define NU_NET_CONN_PRIV_H
 
 #include "net/conn.h"
+#include "net/splice.h"
 
 /* conn.c */
 /* Ends a connection now: socket closed, watchers and filters told, memory given back at the end of the turn. */
@@ -24,12 +25,15 @@ void nu_conn_queue_read(struct nu_conn *c);
 void nu_conn_count_read(struct nu_conn *c, size_t n);
 void nu_conn_count_written(struct nu_conn *c, size_t n);
 void nu_conn_count_buffers(struct nu_conn *c, size_t in, size_t out);
+/* Writes what waits and the socket takes; end: then half-closes. Counts nothing. */
+struct nu_io_result nu_conn_put(struct nu_conn *c, bool end);
 /* One attempt to write, now. */
 void nu_conn_write_now(struct nu_conn *c);
 bool nu_conn_can_read(const struct nu_conn *c);
 
 /* filter.c */
 void nu_filters_on_data(struct nu_conn *c, bool end);
+void nu_filters_on_passed(struct nu_conn *c, size_t n);
 void nu_filters_start(struct nu_conn *c);
 void nu_filters_on_event(struct nu_conn *c, enum nu_conn_event ev);
 void nu_filters_on_high(struct nu_conn *c);

@@ -347,8 +347,7 @@ static void close_flush_delay_ends_at_its_timeout(void **state)
     struct nu_conn *c = pair(&peer);
     c->delayed_close = NU_MS(1);
     nu_conn_close(c, NU_CLOSE_FLUSH_DELAY);
-    turns(1);
-    assert_int_equal(c->state, NU_CONN_CLOSING);
+    turns(1); /* on a machine that is busy the time may be over already, and c with it */
     usleep(5000);
     turns(1);
     assert_int_equal(a.last_event, NU_CONN_LOCAL_CLOSE);

@@ -50,6 +50,13 @@ void nu_filters_on_data(struct nu_conn *c, bool end)
     run_from(c->filters_head, c, end);
 }
 
+void nu_filters_on_passed(struct nu_conn *c, size_t n)
+{
+    for (struct nu_net_filter *f = c->filters_head; f != NULL; f = f->next)
+        if (f->ops->on_passed != NULL)
+            f->ops->on_passed(f, n);
+}
+
 void nu_net_filter_continue(struct nu_net_filter *f)
 {
     struct nu_conn *c = f->conn;

@@ -29,6 +29,9 @@ struct nu_net_filter_ops {
     /* Bytes from the peer. A filter drains from `data` (= conn->in) what it used; what it leaves is offered again
      * together with what comes. end: the peer ended its side (only with half_close, else it is a REMOTE_CLOSE). */
     enum nu_filter_status (*on_data)(struct nu_net_filter *f, struct nu_buf *data, bool end);
+    /* n bytes of the peer went to another connection by a splice that this filter began (net/splice.h), in place of
+     * on_data. */
+    void (*on_passed)(struct nu_net_filter *f, size_t n);
     /* Bytes to the peer, before they reach the write buffer; may change them. */
     enum nu_filter_status (*on_write)(struct nu_net_filter *f, struct nu_buf *data, bool end);
     void (*on_event)(struct nu_net_filter *f, enum nu_conn_event ev);

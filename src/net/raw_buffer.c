@@ -2,6 +2,7 @@
  *
  * The transport that adds nothing: bytes of the socket are the bytes of the stream. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/socket.h>
 
@@ -92,11 +93,44 @@ static struct nu_io_result raw_write(struct nu_conn *c, struct nu_buf *from, boo
     return (struct nu_io_result){.status = NU_IO_OK, .n = done};
 }
 
+/* Errors of splice(2) itself, which say nothing about the connection. */
+static bool cannot_splice(int err)
+{
+    return err == EINVAL || err == ENOSYS || err == EOPNOTSUPP || err == EPERM || err == EACCES || err == ENOMEM;
+}
+
+/* n == 0: the peer's end, which a read will tell. */
+static struct nu_io_result splice_result(struct nu_conn *c, ssize_t n)
+{
+    if (n > 0)
+        return (struct nu_io_result){.status = NU_IO_OK, .n = (size_t)n};
+    if (n == 0 || cannot_splice(errno))
+        return (struct nu_io_result){.status = NU_IO_REFUSED};
+    if (errno == EAGAIN)
+        return (struct nu_io_result){.status = NU_IO_AGAIN};
+    if (errno == EINTR)
+        return (struct nu_io_result){.status = NU_IO_OK};
+    c->error = errno;
+    return (struct nu_io_result){.status = NU_IO_ERROR};
+}
+
+static struct nu_io_result raw_splice_in(struct nu_conn *c, int pipe, size_t limit)
+{
+    return splice_result(c, splice(c->watch.fd, NULL, pipe, NULL, limit, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+}
+
+static struct nu_io_result raw_splice_out(struct nu_conn *c, int pipe, size_t n)
+{
+    return splice_result(c, splice(pipe, NULL, c->watch.fd, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+}
+
 static const struct nu_transport_ops raw_ops = {
     .name = "raw_buffer",
     .on_connected = nu_conn_transport_ready,
     .read = raw_read,
     .write = raw_write,
+    .splice_in = raw_splice_in,
+    .splice_out = raw_splice_out,
 };
 
 const struct nu_transport_conf nu_raw_buffer = {.ops = &raw_ops};

@@ -25,6 +25,7 @@ enum nu_io_status {
     NU_IO_AGAIN,  /* would block: wait for readiness */
     NU_IO_END,    /* read: the peer ended its side in order */
     NU_IO_ERROR,  /* reset or transport failure: nu_conn_info.transport_failure / conn->error says why */
+    NU_IO_REFUSED, /* splices only: not in this way, read or write the bytes instead */
 };
 
 struct nu_io_result {
@@ -44,6 +45,12 @@ struct nu_transport_ops {
     struct nu_io_result (*read)(struct nu_conn *c, struct nu_buf *to, size_t limit);
     /* Writes from the front of `from`, draining what was taken. end: half-close after the last byte. */
     struct nu_io_result (*write)(struct nu_conn *c, struct nu_buf *from, bool end);
+    /* Both, or none: a transport whose stream is just what the socket carries. Moves at most `limit` bytes from the socket
+     * into a pipe; AGAIN: the socket is empty, or begins with urgent data, or the pipe is full. The peer's end is REFUSED: only
+     * a read can tell it. */
+    struct nu_io_result (*splice_in)(struct nu_conn *c, int pipe, size_t limit);
+    /* Moves at most n of the bytes that a pipe holds into the socket. */
+    struct nu_io_result (*splice_out)(struct nu_conn *c, int pipe, size_t n);
     /* Before the fd is closed; NULL: nothing to do. abrupt: no close_notify. */
     void (*on_close)(struct nu_conn *c, bool abrupt);
 

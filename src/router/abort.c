@@ -2,6 +2,7 @@
  *
  * Everything that ends badly: resets, timeouts, no host. Each first asks whether to retry; else there is one reply (or, when
  * the response has begun, a reset downstream). Texts, flags and details are Envoy's. */
+#include "net/log_ids.h"
 #include "router/rewrite.h"
 #include "router/router_priv.h"
 #include "router/router_stats.h"
@@ -9,6 +10,8 @@
 #include "upstream/cluster_stats.h"
 #include "upstream/host.h"
 #include "worker/worker.h"
+
+#define LOG(r, text, ...) nu_log_stream(router, NU_LOG_DEBUG, (r)->info, text, ##__VA_ARGS__)
 
 struct reply_args {
     struct router *r;
@@ -50,6 +53,7 @@ void router_cleanup(struct router *r)
 
 void router_no_healthy(struct router *r)
 {
+    LOG(r, "no healthy host in cluster '%.*s'", NU_STR_ARG(r->cluster != NULL ? r->cluster->name : NU_STR("")));
     nu_stream_info_flag(r->info, NU_FLAG_NO_HEALTHY_UPSTREAM);
     router_charge_code(r, 503, false);
     router_cleanup(r);
@@ -167,6 +171,8 @@ void router_on_reset(struct router *r, enum nu_reset_reason why, nu_str transpor
 {
     struct nu_arena *a = nu_http_stream_arena(r->base.stream);
     bool dropped = why == NU_RESET_OVERFLOW;
+    LOG(r, "upstream reset: %.*s%s%.*s", NU_STR_ARG(nu_reset_reason_text(why)), transport.len > 0 ? ", " : "",
+        NU_STR_ARG(transport));
     nu_timer_cancel(r->worker->loop, &r->per_try_timer);
     nu_timer_cancel(r->worker->loop, &r->duration_timer);
     bool sent = r->info->upstream != NULL && r->info->upstream->first_tx_ns != 0;
@@ -186,6 +192,7 @@ void router_on_reset(struct router *r, enum nu_reset_reason why, nu_str transpor
 
 void router_on_response_timeout(struct router *r)
 {
+    LOG(r, "upstream timeout");
     if (r->up.state == NU_ATTEMPT_WAITING || r->up.state == NU_ATTEMPT_OPEN) {
         bool awaiting = !r->up.got_headers;
         router_count_cluster(r, NU_CLUSTER_upstream_rq_timeout);
@@ -202,6 +209,7 @@ void router_on_per_try_timeout(struct router *r)
 {
     if (r->response_started)
         return;
+    LOG(r, "upstream timeout of one attempt");
     bool sent = r->info->upstream != NULL && r->info->upstream->first_tx_ns != 0;
     router_count_cluster(r, NU_CLUSTER_upstream_rq_per_try_timeout);
     (void)nu_atomic_u64_add(&r->up.host->stats.rq_timeout, 1);
@@ -215,6 +223,7 @@ void router_on_per_try_timeout(struct router *r)
 
 void router_on_max_duration(struct router *r)
 {
+    LOG(r, "the longest duration of an upstream stream is over");
     bool sent = r->info->upstream != NULL && r->info->upstream->first_tx_ns != 0;
     router_count_cluster(r, NU_CLUSTER_upstream_rq_max_duration_reached);
     nu_attempt_reset(&r->up);

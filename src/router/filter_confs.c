@@ -49,6 +49,11 @@ static bool build_wrapped(struct nu_route_builder *b, const void *owner, const c
     }
     if (m->config->type_url.len == 0)
         return true; /* only: this filter is on */
+    if (m->is_optional && nu_extension_by_route_type(CATEGORY, m->config->type_url) == NULL) {
+        nu_pb_warn(b->f.diags, owner, field, "is optional and left out: there is no %.*s here",
+                   NU_STR_ARG(m->config->type_url));
+        return true;
+    }
     return build_own(b, owner, field, src, m->config, out);
 }
 

@@ -3,6 +3,7 @@
  * The router filter's way of a request: route -> cluster -> host -> attempt -> response. One attempt at a time; without a
  * retry policy, mirrors or internal redirects the body passes without being kept. The stream may end inside any call that
  * responds (the chain ends it): what follows such a call touches nothing but locals. */
+#include "http/log_head.h"
 #include "router/router_stats.h"
 #include "router/redirect.h"
 #include "router/rewrite.h"
@@ -23,6 +24,8 @@ static struct router *of_attempt(struct nu_attempt *a)
 {
     return nu_container_of(a, struct router, up);
 }
+
+#define LOG(r, text, ...) nu_log_stream(router, NU_LOG_DEBUG, (r)->info, text, ##__VA_ARGS__)
 
 static struct nu_server *server_of(struct router *r)
 {
@@ -60,6 +63,7 @@ static void reply_plain(struct router *r, unsigned status, nu_str body, nu_str d
 
 static void reply_no_route(struct router *r)
 {
+    LOG(r, "no route for '%.*s'", NU_STR_ARG(r->request->path));
     router_count(r, NU_ROUTER_STAT_no_route);
     nu_stream_info_flag(r->info, NU_FLAG_NO_ROUTE_FOUND);
     reply_plain(r, 404, NU_STR(""), NU_STR("route_not_found"), NULL);
@@ -67,6 +71,7 @@ static void reply_no_route(struct router *r)
 
 static void reply_no_cluster(struct router *r)
 {
+    LOG(r, "the route's cluster is unknown");
     router_count(r, NU_ROUTER_STAT_no_cluster);
     nu_stream_info_flag(r->info, NU_FLAG_NO_CLUSTER_FOUND);
     router_reply(r, r->action->not_found_code, NU_STR(""), NU_STR("cluster_not_found"), false);
@@ -75,6 +80,7 @@ static void reply_no_cluster(struct router *r)
 static void reply_direct(struct router *r)
 {
     const struct nu_direct_action *d = r->entry->direct;
+    LOG(r, "the route answers '%.*s' with %u", NU_STR_ARG(r->request->path), d->code);
     router_count(r, NU_ROUTER_STAT_rq_direct_response);
     nu_route_rewrite_path(r->entry, r->request, !r->conf->suppress_envoy_headers);
     reply_plain(r, d->code, d->body, NU_STR("direct_response"), reply_direct_headers);
@@ -219,6 +225,7 @@ void router_send(struct router *r, struct nu_host *host)
     r->up.hold_body = r->connecting;
     r->up.tunnel = r->action->connect_config && ends_connect(r);
     bool end = r->request_complete && r->saved.len == 0 && r->trailers == NULL;
+    nu_log_head(router, r->info, "request headers to the upstream", r->request, end);
     nu_attempt_start(&r->up, host, r->settings, r->action->priority, r->request, end);
 }
 
@@ -259,6 +266,7 @@ static enum nu_headers_status decode_headers(struct nu_http_filter *f, struct nu
     router_count(r, NU_ROUTER_STAT_rq_total);
     if (answer_directly(r))
         return NU_HEADERS_STOP;
+    LOG(r, "cluster '%.*s' for '%.*s'", NU_STR_ARG(r->cluster->name), NU_STR_ARG(r->request->path));
     read_request_headers(r);
     if (in_maintenance(r)) {
         reply_maintenance(r);
@@ -351,6 +359,7 @@ void router_retry(struct nu_retry *retry)
     struct router *r = of(retry->owner);
     r->is_retry = true;
     r->attempt_count++;
+    LOG(r, "retry: attempt %u", r->attempt_count);
     r->info->attempt_count = r->attempt_count;
     struct nu_host *host = router_find_cluster(r) ? router_pick_host(r) : NULL;
     if (host == NULL) {
@@ -378,6 +387,8 @@ void router_retry(struct nu_retry *retry)
 static void on_ready(struct nu_attempt *a)
 {
     struct router *r = of_attempt(a);
+    LOG(r, "on upstream connection [C%" PRIu64 "] to %.*s", r->info->upstream->connection_id,
+        NU_STR_ARG(a->host->address->text));
     router_count_scopes(r, NU_VCLUSTER_upstream_rq_total);
     if (r->request_complete || is_websocket(r))
         start_per_try(r);
@@ -465,6 +476,7 @@ static void refuse_websocket(struct router *r, struct nu_http_headers *h)
 static void on_headers(struct nu_attempt *a, struct nu_http_headers *h, bool end)
 {
     struct router *r = of_attempt(a);
+    LOG(r, "upstream response headers: %u (end_stream=%s)", h->status, end ? "true" : "false");
     if (nu_unlikely(r->connecting) && is_websocket(r)) {
         if (h->status != 101) {
             refuse_websocket(r, h);

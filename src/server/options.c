@@ -9,6 +9,7 @@
 #include "base/attr.h"
 #include "base/log.h"
 #include "server/version.h"
+#include "tls/library.h"
 
 enum kind {
     TEXT,     /* const char * */
@@ -260,7 +261,7 @@ static enum nu_options_result said(const char *arg, const struct nu_options *o, 
     if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
         print_help(out);
     } else if (strcmp(arg, "--version") == 0) {
-        nu_sb_printf(out, "\n%s  version: %s\nnuncio " NU_VERSION "\n\n", o->program, NU_ENVOY_VERSION);
+        nu_sb_printf(out, "\n%s  version: %s\nnuncio " NU_VERSION ", %s\n\n", o->program, NU_ENVOY_VERSION, nu_tls_library());
     } else if (strcmp(arg, "--hot-restart-version") == 0) {
         nu_sb_lit(out, NU_HOT_RESTART_VERSION "\n");
     } else {

@@ -24,6 +24,7 @@
 #include "net/filesystem_stats.h"
 #include "net/log_writer.h"
 #include "router/router.h"
+#include "server/overload_stats.h"
 #include "server/server_stats.h"
 #include "server/signals.h"
 #include "server/version.h"
@@ -217,6 +218,7 @@ static void process_init(struct nu_process *p, const struct nu_options *o)
     s->start_wall_ns = nu_clock_wall_ns();
     s->local_address = local_address(&p->conf_arena, o->local_address_v6);
     p->scope = nu_scope_get(s->stats, &nu_server_layout, NU_STR("server."), NU_STR("server."), NULL, 0);
+    p->overload_scope = nu_scope_get(s->stats, &nu_overload_layout, NU_STR(""), NU_STR(""), NULL, 0);
     s->async_client = nu_router_scope(s->stats, NU_STR("http.async-client."), NU_STR("async-client"));
     nu_timer_init(&p->flush_timer, NULL);
     nu_timer_init(&p->end_timer, NULL);
@@ -246,6 +248,7 @@ static void process_free(struct nu_process *p)
 {
     struct nu_server *s = &p->server;
     struct nu_workers *all = s->workers;
+    nu_watchdog_free(&p->watchdog);
     nu_workers_stop(all);
     nu_file_watch_free(&p->config_watch);
     nu_file_watch_free(&p->runtime_watch);
@@ -266,6 +269,7 @@ static void process_free(struct nu_process *p)
     nu_resolver_conf_free(&p->conf.resolver);
     nu_runtime_free(&s->runtime);
     nu_scope_unref(&p->scope);
+    nu_scope_unref(&p->overload_scope);
     nu_scope_unref(&s->async_client);
     settle(all);
     nu_arena_clear(&p->conf_arena);
@@ -375,6 +379,7 @@ static void start_workers(void *arg)
     p->state = NU_SERVER_INITIALIZING;
     nu_runtime_publish(p->server.runtime); /* as Envoy: what disk layers say now */
     nu_workers_start(p->server.workers);
+    nu_watchdog_add_workers(p->watchdog);
     if (nu_listener_manager_start(p->server.listeners, &d)) {
         p->state = NU_SERVER_LIVE;
         nu_process_stats_live(p);
@@ -545,6 +550,7 @@ int nu_process_run(const struct nu_options *o)
     process_init(p, o);
     int code = load(p);
     if (code < 0) {
+        p->watchdog = nu_watchdog_new(p->server.workers, &p->conf.main_watchdog, &p->conf.worker_watchdog);
         nu_cluster_manager_when_warm(p->server.clusters, start_workers, p);
         nu_log(main, NU_LOG_INFO, "starting main dispatch loop");
         nu_loop_run(main_loop(p));

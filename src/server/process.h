@@ -19,6 +19,8 @@ struct nu_process {
     struct nu_admin *admin;
     enum nu_server_state state;
     struct nu_scope *scope; /* server. */
+    struct nu_scope *overload_scope;
+    struct nu_watchdog *watchdog; /* NULL: not serving yet */
 
     /* The configuration in effect. */
     struct nu_arena conf_arena;   /* of conf: as long as the process */

@@ -4,6 +4,7 @@
  * its hosts and touches nothing else. */
 #include "upstream/cluster_manager.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -15,6 +16,7 @@
 #include "upstream/count.h"
 #include "upstream/lb_priv.h"
 #include "upstream/pool_priv.h"
+#include "upstream/thread_clusters_stats.h"
 #include "worker/worker.h"
 
 struct waiter {
@@ -27,6 +29,7 @@ struct nu_cluster_manager {
     struct nu_server *server;
     struct nu_cluster_table table;
     struct nu_scope *scope; /* cluster_manager. */
+    struct nu_scope **thread_scopes; /* thread_local_cluster_manager.worker_0. ..., the main thread's last */
     struct waiter *waiters;
     uint32_t n_warming;
     uint32_t n_hidden;
@@ -42,6 +45,19 @@ static void gauge(struct nu_cluster_manager *cm, unsigned stat, uint64_t v)
     nu_gauge_set(cm->scope, cm->server->workers->n, stat, v);
 }
 
+static struct nu_scope *thread_scope(const struct nu_server *s, unsigned index)
+{
+    char prefix[64], number[16];
+    int n = snprintf(number, sizeof(number), "%u", index);
+    struct nu_stat_tag tag = {NU_STR("envoy.worker_id"), nu_str_make(number, (size_t)n)};
+    if (index == s->workers->n)
+        return nu_scope_get(s->stats, &nu_thread_clusters_layout, NU_STR("thread_local_cluster_manager.main_thread."),
+                            NU_STR("thread_local_cluster_manager.main_thread."), NULL, 0);
+    n = snprintf(prefix, sizeof(prefix), "thread_local_cluster_manager.worker_%u.", index);
+    return nu_scope_get(s->stats, &nu_thread_clusters_layout, nu_str_make(prefix, (size_t)n),
+                        NU_STR("thread_local_cluster_manager.worker."), &tag, 1);
+}
+
 struct nu_cluster_manager *nu_cluster_manager_new(struct nu_server *s)
 {
     struct nu_cluster_manager *cm = nu_new(struct nu_cluster_manager);
@@ -50,6 +66,9 @@ struct nu_cluster_manager *nu_cluster_manager_new(struct nu_server *s)
     nu_cluster_table_init(&cm->table, s->workers);
     cm->scope = nu_scope_get(s->stats, &nu_cluster_manager_layout, NU_STR("cluster_manager."),
                              NU_STR("cluster_manager."), NULL, 0);
+    cm->thread_scopes = nu_calloc(s->workers->n + 1u, sizeof(cm->thread_scopes[0]));
+    for (unsigned i = 0; i <= s->workers->n; i++)
+        cm->thread_scopes[i] = thread_scope(s, i);
     return cm;
 }
 
@@ -252,9 +271,13 @@ static void remove_one(struct nu_cluster_manager *cm, nu_str name)
     count(cm, NU_CM_cluster_removed);
 }
 
+/* All threads read one table: what is in it is there for each of them. */
 static void count_active(struct nu_cluster_manager *cm)
 {
+    unsigned n_workers = cm->server->workers->n;
     gauge(cm, NU_CM_active_clusters, cm->table.n - cm->n_hidden);
+    for (unsigned i = 0; i <= n_workers; i++)
+        nu_gauge_set(cm->thread_scopes[i], n_workers, NU_THREAD_CLUSTERS_clusters_inflated, cm->table.n - cm->n_hidden);
 }
 
 void nu_cluster_manager_apply(struct nu_cluster_manager *cm, struct nu_cluster_build **builds, size_t n,
@@ -343,6 +366,9 @@ void nu_cluster_manager_free(struct nu_cluster_manager **cmp)
     }
     nu_cluster_table_clear(&cm->table);
     nu_scope_unref(&cm->scope);
+    for (unsigned i = 0; i <= cm->server->workers->n; i++)
+        nu_scope_unref(&cm->thread_scopes[i]);
+    nu_free(cm->thread_scopes);
     while (cm->waiters != NULL) {
         struct waiter *w = cm->waiters;
         cm->waiters = w->next;

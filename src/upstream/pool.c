@@ -5,8 +5,8 @@
 #include <errno.h>
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "base/sb.h"
+#include "net/log_ids.h"
 #include "upstream/breaker.h"
 #include "upstream/count.h"
 #include "upstream/pool_priv.h"
@@ -17,6 +17,8 @@ static void on_conn_event(struct nu_conn_watcher *watcher, struct nu_conn *conn,
 static void try_connect(struct nu_pool *p);
 
 /* ---- pools ---- */
+
+#define LOG(c, text, ...) nu_log_conn(pool, NU_LOG_DEBUG, (c)->conn->info, text, ##__VA_ARGS__)
 
 static void pool_free(struct nu_task *t)
 {
@@ -177,14 +179,17 @@ static void attach(struct nu_pool *p, struct nu_pool_client *c, struct nu_list *
     struct nu_cluster *cl = p->cluster;
     struct nu_worker *w = p->worker;
     if (p->ops->http && !nu_breaker_can(cl, p->info, p->priority, NU_BREAKER_RQ)) {
+        nu_log(pool, NU_LOG_DEBUG, "cluster '%.*s' has max_requests: overflow", NU_STR_ARG(cl->name));
         NU_CLUSTER_INC(cl, w, upstream_rq_active_overflow);
         fail(p, node, NU_POOL_OVERFLOW, NU_STR_NONE);
         return;
     }
+    LOG(c, "attached to a request");
     set_state(c, NU_CLIENT_BUSY, &p->busy);
     c->serving = true;
     c->n_requests++;
     if (--c->requests_left == 0) {
+        LOG(c, "max_requests_per_connection is reached: it drains");
         NU_CLUSTER_INC(cl, w, upstream_cx_max_requests);
         c->state = NU_CLIENT_DRAINING;
     }
@@ -245,11 +250,14 @@ void nu_pool_request(struct nu_pool *p, struct nu_list *node)
         return;
     }
     if (!nu_breaker_can(p->cluster, p->info, p->priority, NU_BREAKER_PENDING)) {
+        nu_log(pool, NU_LOG_DEBUG, "cluster '%.*s' has max_pending_requests: overflow", NU_STR_ARG(p->cluster->name));
         NU_CLUSTER_INC(p->cluster, p->worker, upstream_rq_pending_overflow);
         fail(p, node, NU_POOL_OVERFLOW, NU_STR_NONE);
         pool_end_if_done(p);
         return;
     }
+    nu_log(pool, NU_LOG_DEBUG, "a request for %.*s waits (connections: %u, of these connecting: %u)",
+           NU_STR_ARG(p->host->address->text), p->n_clients, p->n_connecting);
     nu_breaker_force(p->cluster, p->info, p->priority, NU_BREAKER_PENDING, p->worker);
     NU_CLUSTER_INC(p->cluster, p->worker, upstream_rq_pending_total);
     NU_CLUSTER_GAUGE_INC(p->cluster, p->worker, upstream_rq_pending_active);
@@ -291,10 +299,12 @@ static void on_timer(struct nu_timer *t)
     struct nu_pool_client *c = nu_container_of(t, struct nu_pool_client, timer);
     struct nu_pool *p = c->pool;
     if (c->state == NU_CLIENT_CONNECTING) {
+        LOG(c, "connect timeout");
         NU_CLUSTER_INC(p->cluster, p->worker, upstream_cx_connect_timeout);
         c->timed_out = true;
         nu_pool_client_close(c);
     } else if (c->state == NU_CLIENT_IDLE) { /* one that is busy is armed again when it idles */
+        LOG(c, "idle timeout");
         NU_CLUSTER_INC(p->cluster, p->worker, upstream_cx_idle_timeout);
         nu_pool_client_close(c);
     }
@@ -303,6 +313,7 @@ static void on_timer(struct nu_timer *t)
 static void on_duration(struct nu_timer *t)
 {
     struct nu_pool_client *c = nu_container_of(t, struct nu_pool_client, duration);
+    LOG(c, "max_connection_duration is reached");
     NU_CLUSTER_INC(c->pool->cluster, c->pool->worker, upstream_cx_max_duration_reached);
     if (c->serving)
         c->state = NU_CLIENT_DRAINING;
@@ -358,6 +369,7 @@ static void client_open(struct nu_pool *p)
     nu_list_push_front(&p->connecting, &c->node);
     p->n_connecting++;
     p->n_clients++;
+    LOG(c, "new connection to %.*s of cluster '%.*s'", NU_STR_ARG(p->host->address->text), NU_STR_ARG(p->cluster->name));
     count_open(p);
     p->ops->on_open(c);
 }
@@ -367,8 +379,10 @@ static void try_connect(struct nu_pool *p)
 {
     while (p->n_pending > p->n_connecting) {
         bool allowed = host_allows_connection(p);
-        if (!allowed)
+        if (!allowed) {
+            nu_log(pool, NU_LOG_DEBUG, "cluster '%.*s' has max_connections: overflow", NU_STR_ARG(p->cluster->name));
             NU_CLUSTER_INC(p->cluster, p->worker, upstream_cx_overflow);
+        }
         /* The first connection of a pool is always made, or its requests would wait for ever. */
         if (!allowed && p->n_clients > 0)
             return;
@@ -447,6 +461,8 @@ static void on_closed(struct nu_pool_client *c, bool remote)
     struct nu_pool *p = c->pool;
     enum nu_client_state was = c->state;
     c->state = NU_CLIENT_CLOSED;
+    LOG(c, "closed by %s after %" PRIu64 " request(s)%s%.*s", remote ? "the peer" : "us", c->n_requests,
+        c->conn->info->transport_failure.len > 0 ? ": " : "", NU_STR_ARG(c->conn->info->transport_failure));
     nu_list_remove(&c->node);
     count_closed(c, remote);
     p->n_clients++; /* keeps the pool while callbacks run */
@@ -467,6 +483,7 @@ static void on_connected(struct nu_pool_client *c)
     struct nu_pool *p = c->pool;
     struct nu_loop *loop = p->worker->loop;
     c->connected = true;
+    LOG(c, "connected");
     p->n_connecting--;
     NU_CLUSTER_RECORD(p->cluster, p->worker, upstream_cx_connect_ms,
                       NS_TO_MS(nu_loop_now_ns(loop) - c->started_ns));
@@ -496,6 +513,7 @@ void nu_pool_client_done(struct nu_pool_client *c, bool reusable)
 {
     struct nu_pool *p = c->pool;
     NU_ASSERT(c->state != NU_CLIENT_CLOSED); /* on_closed releases */
+    LOG(c, "the request is done (%s)", reusable ? "reusable" : "not reusable");
     release(c);
     if (!reusable || c->state == NU_CLIENT_DRAINING || (p->draining && p->n_pending == 0)) {
         nu_pool_client_close(c);

@@ -177,6 +177,7 @@ static void on_answer(struct nu_dns_query *q, bool ok, const struct nu_dns_answe
     if (s->logical && n == 0)
         ok = false;
     if (ok) {
+        nu_log(upstream, NU_LOG_DEBUG, "DNS lookup of '%.*s' gave %zu address(es)", NU_STR_ARG(t->conf->dns_name), n);
         NU_MEMBERSHIP_INC(c, update_success);
         update(t, answers, n);
         ask_again(t, after_success(t, answers, n));
@@ -192,6 +193,7 @@ static void start(struct target *t)
 {
     struct nu_cluster_source *s = t->source;
     NU_MEMBERSHIP_INC(s->cluster, update_attempt);
+    nu_log(upstream, NU_LOG_DEBUG, "DNS lookup of '%.*s'", NU_STR_ARG(t->conf->dns_name));
     nu_dns_resolve(s->resolver, &t->query, t->conf->dns_name, s->conf->family);
 }
 

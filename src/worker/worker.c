@@ -10,11 +10,14 @@
 #define SPARE_CHUNKS 256
 /* Spare small blocks that an idle worker keeps. */
 #define IDLE_BLOCKS 4
+/* Spare pipes that it keeps: a bulk transfer makes its worker idle between any two reads. */
+#define IDLE_PIPES 2
 
 static void trim_pools(void *arg)
 {
     struct nu_worker *w = arg;
     nu_buf_pool_trim(&w->bufs, IDLE_BLOCKS);
+    nu_pipes_trim(&w->pipes, IDLE_PIPES);
 }
 
 static void worker_init(struct nu_workers *all, unsigned index)
@@ -86,6 +89,8 @@ void nu_workers_free(struct nu_workers **allp)
         nu_loop_free(&w->loop);
         nu_arena_cache_clear(&w->arenas);
         nu_buf_pool_clear(&w->bufs);
+        nu_pipes_trim(&w->pipes, 0);
+        NU_ASSERT_SLOW(w->pipes.n == 0);
         nu_free(w->locals);
         nu_sb_free(&w->line);
     }

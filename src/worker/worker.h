@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "base/sb.h"
 #include "event/loop.h"
+#include "worker/pipes.h"
 #include "worker/slot.h"
 
 struct nu_workers;
@@ -27,6 +28,7 @@ struct nu_worker {
     struct nu_workers *all;
     unsigned index; /* also the statistics slab; == n_workers for the main thread */
     struct nu_buf_pool bufs;
+    struct nu_pipes pipes;
     struct nu_arena_cache arenas;
     struct nu_random random;
     uint64_t next_id; /* of connections and streams: unique in the process (index in the low bits) */

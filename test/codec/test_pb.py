@@ -84,21 +84,36 @@ def test_hash(api, tool):
         assert seen.setdefault(from_wire, key) == key, f"{key} and {seen[from_wire]} have the same hash"
 
 
+def anys(m):
+    """(type URL, bytes) of each Any in a message, but not of those inside of Anys."""
+    if m.DESCRIPTOR.full_name == "google.protobuf.Any":
+        return {(m.type_url, m.value)}
+    found = set()
+    for field, value in m.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            values = [v for v in value.values() if hasattr(v, "ListFields")]
+        else:
+            values = value if field.label == field.LABEL_REPEATED else [value]
+        for v in values:
+            found |= anys(v)
+    return found
+
+
 def test_wire_merging(api, tool):
     """Two messages one after another are one: scalars of the second win, lists join, messages merge."""
     for name in api.types:
         maker = pb.Maker(api, 1 + zlib.crc32(name.encode()))
-        if name == "google.protobuf.Any":
-            continue  # the bytes of the first with the type of the second
         for _ in range(3):
-            data = maker.message(name, 3).SerializeToString() + maker.message(name, 3).SerializeToString()
+            parts = [maker.message(name, 3) for _ in range(2)]
+            data = b"".join(m.SerializeToString() for m in parts)
             merged = api.from_wire(name, data)
+            if anys(merged) - anys(parts[0]) - anys(parts[1]):
+                continue  # an Any with the bytes of one and the type of the other, which is nonsense
             ok, out = tool.ask("wire", "wire", name, data)
             if ok:
-                try:
-                    expect_equal(api, name, out, merged)
-                except Exception as e:  # Any with the bytes of one and the type of the other
-                    assert "json" in type(e).__module__ or "Decode" in type(e).__name__, (name, e)
+                expect_equal(api, name, out, merged)
             else:
                 assert b"is out of range" in out or b"not protobuf" in out or b"unknown field" in out, (name, out)
 

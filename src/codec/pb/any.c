@@ -3,6 +3,7 @@
  * google.protobuf.Any in a text: the type by its URL, then the fields beside "@type". A TypedStruct inside stands for the
  * message that it describes, as in Envoy. */
 #include "codec/pb/load_priv.h"
+#include "codec/pb/scalar.h"
 
 static nu_str type_of_url(nu_str url)
 {
@@ -40,13 +41,35 @@ bool nu_pb_check_type_url(struct nu_diags *d, struct google_protobuf_Any *any, c
     return false;
 }
 
+/* Whether who holds the Any says that it may be of a type that is not there: an HTTP filter that is_optional, and
+ * route.v3.FilterConfig. Builders leave it out then, with a warning. */
+static bool may_be_unknown(const struct google_protobuf_Any *any)
+{
+    const struct nu_pb_msg *owner = any->pb.parent;
+    const struct nu_pb_field *f = owner != NULL ? nu_pb_find_field(owner->type, NU_STR("is_optional")) : NULL;
+    bool set;
+    if (f == NULL || f->kind != NU_PB_BOOL)
+        return false;
+    if (owner->tree != NULL && owner->tree->kind == NU_TREE_MAP) { /* it may stand behind the Any */
+        const struct nu_tree *t = nu_tree_get(owner->tree, NU_STR("is_optional"));
+        if (t == NULL)
+            t = nu_tree_get(owner->tree, NU_STR("isOptional"));
+        return t != NULL && nu_pb_scalar_read(NULL, t, NU_PB_BOOL, NULL, &set) == NULL && set;
+    }
+    memcpy(&set, (const char *)owner + f->offset, sizeof(set));
+    return set;
+}
+
 const struct nu_pb_type *nu_pb_any_type(struct nu_diags *d, struct google_protobuf_Any *any, nu_str url,
-                                        struct nu_pos pos)
+                                        struct nu_pos pos, bool unknown_ok)
 {
     nu_str name = type_of_url(url);
     const struct nu_pb_type *type = nu_pb_find_type(name);
     if (type != NULL && type->well_known != NU_PB_MAP_ENTRY)
         return type;
+    /* In a text Envoy must know the type in any case, to read it. */
+    if (may_be_unknown(any) && (unknown_ok || nu_pb_is_absent_type(name)))
+        return NULL;
     any->pb.incomplete = true;
     if (nu_pb_is_absent_type(name)) {
         nu_pb_report(d, NU_DIAG_UNSUPPORTED, any, NULL, pos, "extension type %.*s is not supported yet", NU_STR_ARG(name));
@@ -100,10 +123,10 @@ static void hold_typed_struct(struct loader *l, struct google_protobuf_Any *any,
             nu_pb_report(l->diags, NU_DIAG_ERROR, any, NULL, t->u.map.members[i].key_pos,
                          "unknown field \"%.*s\" in a TypedStruct, which has \"type_url\" and \"value\"", NU_STR_ARG(key));
     }
-    const struct nu_pb_type *type = nu_pb_any_type(l->diags, any, url.ptr != NULL ? url : NU_STR(""), t->pos);
+    const struct nu_pb_type *type = nu_pb_any_type(l->diags, any, url.ptr != NULL ? url : NU_STR(""), t->pos, true);
+    any->type_url = nu_str_find(url, '/') >= 1 ? url : nu_arena_printf(l->arena, "type.googleapis.com/%.*s", NU_STR_ARG(url));
     if (type == NULL)
         return;
-    any->type_url = nu_str_find(url, '/') >= 1 ? url : nu_arena_printf(l->arena, "type.googleapis.com/%.*s", NU_STR_ARG(url));
     if (value != NULL && value->kind == NU_TREE_MAP) {
         hold(l, any, type, value);
     } else if (value == NULL || value->kind == NU_TREE_NULL) {
@@ -147,7 +170,7 @@ void nu_pb_load_any(struct loader *l, struct google_protobuf_Any *any, const str
                               at_type->pos))
         return;
     any->type_url = at_type->u.text;
-    const struct nu_pb_type *type = nu_pb_any_type(l->diags, any, any->type_url, at_type->pos);
+    const struct nu_pb_type *type = nu_pb_any_type(l->diags, any, any->type_url, at_type->pos, false);
     if (type == NULL)
         return;
     if (type->well_known == NU_PB_TYPED_STRUCT) {

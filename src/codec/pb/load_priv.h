@@ -51,8 +51,9 @@ const struct nu_tree_doc *nu_pb_doc(const void *msg);
 /* Whether a text looks like a type URL; else reports against `any`. */
 bool nu_pb_check_type_url(struct nu_diags *d, struct google_protobuf_Any *any, const char *field, nu_str url,
                           struct nu_pos pos);
-/* The type of a type URL (what follows the last '/'), or NULL after a report against `any`. */
+/* The type of a type URL (what follows the last '/'); NULL: reported against `any`, unless what holds it is_optional and the
+ * type is one of Envoy's, or unknown_ok. */
 const struct nu_pb_type *nu_pb_any_type(struct nu_diags *d, struct google_protobuf_Any *any, nu_str url,
-                                        struct nu_pos pos);
+                                        struct nu_pos pos, bool unknown_ok);
 
 #endif

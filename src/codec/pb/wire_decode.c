@@ -483,7 +483,7 @@ static void decode_any(struct decoder *d, struct google_protobuf_Any *any, unsig
         return;
     const struct nu_pb_type *type = NULL;
     if (nu_pb_check_type_url(d->l.diags, any, "type_url", any->type_url, (struct nu_pos){0}))
-        type = nu_pb_any_type(d->l.diags, any, any->type_url, (struct nu_pos){0});
+        type = nu_pb_any_type(d->l.diags, any, any->type_url, (struct nu_pos){0}, true);
     if (type == NULL) {
         any->value = nu_arena_str(d->l.arena, bytes);
         return;
@@ -496,8 +496,24 @@ static void decode_any(struct decoder *d, struct google_protobuf_Any *any, unsig
         nu_pb_resolve_typed_struct(&d->l, any, m);
 }
 
+/* is_optional stands behind the Any that it speaks of, which wants to know. */
+static void look_ahead(struct nu_pb_msg *m, struct input in)
+{
+    const struct nu_pb_field *f = nu_pb_find_field(m->type, NU_STR("is_optional"));
+    struct tag t;
+    uint64_t v;
+    while (f != NULL && f->kind == NU_PB_BOOL && in.p < in.end && take_tag(&in, &t)) {
+        bool found = t.number == f->number && t.type == WIRE_VARINT;
+        if (!(found ? take_varint(&in, &v) : skip_value(&in, t)))
+            return;
+        if (found)
+            *((bool *)(void *)((char *)m + f->offset)) = v != 0;
+    }
+}
+
 static void decode_message(struct decoder *d, struct nu_pb_msg *m, struct input in, unsigned depth)
 {
+    look_ahead(m, in);
     if (depth >= d->limit.max_depth) {
         fail(d, m, &in, "messages nested deeper than %u levels", d->limit.max_depth);
         return;

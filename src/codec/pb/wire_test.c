@@ -206,6 +206,25 @@ static void what_an_any_holds(void **state)
     expect_no_errors(f);
 }
 
+/* is_optional, which stands behind, allows a type that is not there. */
+static void an_optional_any_may_be_of_any_type(void **state)
+{
+    struct fixture *f = *state;
+    const struct nu_pb_type *type = &envoy_config_route_v3_FilterConfig_type;
+    nu_str config = field(f, 1, join(f, field(f, 1, NU_STR("a/b.C")), field(f, 2, NU_STR("x"))));
+    const struct envoy_config_route_v3_FilterConfig *m = (const void *)decode(f, type, join(f, config, BYTES("\x10\x01")), NULL);
+    expect_no_errors(f);
+    assert_true(m->is_optional);
+    assert_null(m->config->msg);
+    assert_true(nu_str_eq(m->config->value, NU_STR("x")));
+    (void)decode(f, type, join(f, config, BYTES("\x10\x01\x10\x00")), NULL); /* the last one counts */
+    expect_report(f, NU_DIAG_ERROR, "no such type");
+    (void)decode(f, type, config, NULL);
+    expect_report(f, NU_DIAG_ERROR, "no such type");
+    (void)decode(f, type, join(f, config, BYTES("\x10")), NULL);
+    expect_report(f, NU_DIAG_ERROR, "no such type");
+}
+
 /* A bootstrap as a file, with the API's rules. */
 static void bootstrap_from_wire(void **state)
 {
@@ -246,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(map_keys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(oneof_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_an_any_holds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_optional_any_may_be_of_any_type, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bootstrap_from_wire, set_up, tear_down),
         cmocka_unit_test_setup_teardown(negative_durations, set_up, tear_down),
     };

@@ -51,10 +51,10 @@ static const struct v1_key top_keys[] = {
     [B_STATSD_PORT] = {"statsd_local_udp_port", V1_INT, V1_UNSUPPORTED},
     [B_STATSD_TCP] = {"statsd_tcp_cluster_name", V1_STRING, V1_UNSUPPORTED},
     [B_FLUSH] = {"stats_flush_interval_ms", V1_INT, 0},
-    [B_MISS] = {"watchdog_miss_timeout_ms", V1_INT, V1_UNSUPPORTED},
-    [B_MEGAMISS] = {"watchdog_megamiss_timeout_ms", V1_INT, V1_UNSUPPORTED},
-    [B_KILL] = {"watchdog_kill_timeout_ms", V1_INT, V1_UNSUPPORTED},
-    [B_MULTIKILL] = {"watchdog_multikill_timeout_ms", V1_INT, V1_UNSUPPORTED},
+    [B_MISS] = {"watchdog_miss_timeout_ms", V1_INT, 0},
+    [B_MEGAMISS] = {"watchdog_megamiss_timeout_ms", V1_INT, 0},
+    [B_KILL] = {"watchdog_kill_timeout_ms", V1_INT, 0},
+    [B_MULTIKILL] = {"watchdog_multikill_timeout_ms", V1_INT, 0},
     [B_TRACING] = {"tracing", V1_MAP, V1_UNSUPPORTED},
     [B_RATE_LIMIT] = {"rate_limit_service", V1_MAP, V1_UNSUPPORTED},
     [B_RUNTIME] = {"runtime", V1_MAP, 0},
@@ -170,6 +170,28 @@ static void runtime(struct v1 *c, struct nu_tree *out, const struct nu_tree_memb
     v1_leave(c, mark);
 }
 
+/* v1 has one for all threads. */
+static void watchdogs(struct v1 *c, struct nu_tree *out, const struct v1_obj *o)
+{
+    static const struct {
+        unsigned key;
+        const char *name;
+    } fields[] = {{B_MISS, "miss_timeout"}, {B_MEGAMISS, "megamiss_timeout"}, {B_KILL, "kill_timeout"},
+                  {B_MULTIKILL, "multikill_timeout"}};
+    static const char *const threads[] = {"main_thread_watchdog", "worker_watchdog"};
+    const struct nu_tree_member *any = NULL;
+    for (unsigned i = 0; i < NU_ARRAY_LEN(fields) && any == NULL; i++)
+        any = o->m[fields[i].key];
+    if (any == NULL)
+        return;
+    struct nu_tree *both = v1_put_map(c, out, "watchdogs", any->value->pos);
+    for (unsigned t = 0; t < NU_ARRAY_LEN(threads); t++) {
+        struct nu_tree *one = v1_put_map(c, both, threads[t], any->value->pos);
+        for (unsigned i = 0; i < NU_ARRAY_LEN(fields); i++)
+            v1_copy_ms(c, one, fields[i].name, o->m[fields[i].key]);
+    }
+}
+
 /* Fills in the sizes, which are not known while nodes grow. v1's own nodes have theirs. */
 static uint32_t measure(struct nu_tree *t)
 {
@@ -200,6 +222,7 @@ static void top(struct v1 *c, struct nu_tree *out, const struct nu_tree *v1)
     if (o.m[B_ADMIN] != NULL)
         admin(c, out, o.m[B_ADMIN]);
     v1_copy_ms(c, out, "stats_flush_interval", o.m[B_FLUSH]);
+    watchdogs(c, out, &o);
     if (o.m[B_RUNTIME] != NULL)
         runtime(c, out, o.m[B_RUNTIME]);
 }

@@ -671,7 +671,8 @@ static void translates_the_top(void **state)
 {
     (void)state;
     becomes(&in_top,
-            "'admin': {'access_log_path': '/l', 'port': 9}, 'stats_flush_interval_ms': 1250, 'runtime': {'symlink_root': '/r', "
+            "'admin': {'access_log_path': '/l', 'port': 9}, 'stats_flush_interval_ms': 1250, "
+            "'watchdog_miss_timeout_ms': 300, 'watchdog_kill_timeout_ms': 0, 'runtime': {'symlink_root': '/r', "
             "'subdirectory': 's', 'override_subdirectory': 'o'}",
             "static_resources:\n"
             "  listeners: []\n"
@@ -687,6 +688,13 @@ static void translates_the_top(void **state)
             "      address: 0.0.0.0\n"
             "      port_value: 9\n"
             "stats_flush_interval: 1.25s\n"
+            "watchdogs:\n"
+            "  main_thread_watchdog:\n"
+            "    miss_timeout: 0.3s\n"
+            "    kill_timeout: 0s\n"
+            "  worker_watchdog:\n"
+            "    miss_timeout: 0.3s\n"
+            "    kill_timeout: 0s\n"
             "layered_runtime:\n"
             "  layers:\n"
             "  - name: root\n"

@@ -28,6 +28,17 @@ static nu_str str_or(nu_str s, nu_str fallback)
 
 /* ---- HTTP filters ---- */
 
+/* Envoy leaves out what is_optional and no filter of its build; so do we, and ours may be fewer. */
+static bool is_left_out(struct nu_factory *f, const filter_msg *msg)
+{
+    const struct google_protobuf_Any *any = msg->typed_config;
+    if (!msg->is_optional || (any != NULL && nu_extension_by_type("envoy.filters.http", any->type_url) != NULL))
+        return false;
+    nu_pb_warn(f->diags, msg, NULL, "the optional HTTP filter '%.*s' is left out: there is no %.*s here",
+               NU_STR_ARG(msg->name), NU_STR_ARG(any != NULL ? any->type_url : NU_STR("typed_config")));
+    return true;
+}
+
 static bool build_entry(struct nu_factory *f, const hcm_msg *hcm, const filter_msg *msg, nu_str stat_prefix,
                         struct nu_http_filter_entry *e)
 {
@@ -49,35 +60,33 @@ static bool build_entry(struct nu_factory *f, const hcm_msg *hcm, const filter_m
     return e->conf != NULL;
 }
 
-/* The last filter, and no other, is terminal. */
-static void check_terminal(struct nu_factory *f, filter_msg *const *msgs, const struct nu_http_filter_entry *items,
-                           size_t n)
+/* The last filter, and no other, is terminal; those that are left out have their places. */
+static void check_terminal(struct nu_factory *f, const filter_msg *msg, const struct nu_http_filter_entry *e, bool last)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (items[i].ext == NULL)
-            continue;
-        bool last = i + 1 == n;
-        if (items[i].terminal && !last)
-            nu_pb_error(f->diags, msgs[i], "name",
-                        "terminal filter named %.*s must be the last filter in a http filter chain",
-                        NU_STR_ARG(items[i].name));
-        else if (!items[i].terminal && last)
-            nu_pb_error(f->diags, msgs[i], "name",
-                        "non-terminal filter named %.*s is the last filter in a http filter chain",
-                        NU_STR_ARG(items[i].name));
-    }
+    if (e->ext == NULL)
+        return;
+    if (e->terminal && !last)
+        nu_pb_error(f->diags, msg, "name", "terminal filter named %.*s must be the last filter in a http filter chain",
+                    NU_STR_ARG(e->name));
+    else if (!e->terminal && last)
+        nu_pb_error(f->diags, msg, "name", "non-terminal filter named %.*s is the last filter in a http filter chain",
+                    NU_STR_ARG(e->name));
 }
 
-static struct nu_http_filter_entry *build_filters(struct nu_factory *f, const hcm_msg *hcm, filter_msg *const *msgs,
-                                                  size_t n, nu_str stat_prefix)
+static struct nu_filter_list build_filters(struct nu_factory *f, const hcm_msg *hcm, filter_msg *const *msgs, size_t n,
+                                           nu_str stat_prefix)
 {
     struct nu_http_filter_entry *items = nu_arena_array(f->arena, struct nu_http_filter_entry, n);
+    unsigned kept = 0;
     for (size_t i = 0; i < n; i++) {
-        items[i].index = (unsigned)i;
-        build_entry(f, hcm, msgs[i], stat_prefix, &items[i]);
+        struct nu_http_filter_entry *e = &items[kept];
+        if (is_left_out(f, msgs[i]))
+            continue;
+        e->index = kept++;
+        build_entry(f, hcm, msgs[i], stat_prefix, e);
+        check_terminal(f, msgs[i], e, i + 1 == n);
     }
-    check_terminal(f, msgs, items, n);
-    return items;
+    return (struct nu_filter_list){.items = items, .n = kept};
 }
 
 static void build_upgrades(struct nu_factory *f, const hcm_msg *msg, struct nu_hcm_conf *c)
@@ -93,8 +102,9 @@ static void build_upgrades(struct nu_factory *f, const hcm_msg *msg, struct nu_h
                 nu_pb_error(f->diags, u, "upgrade_type", "duplicate upgrade '%.*s'", NU_STR_ARG(items[i].type));
         if (u->n_filters == 0)
             continue;
-        items[i].filters = build_filters(f, msg, u->filters, u->n_filters, c->stat_prefix);
-        items[i].n_filters = (unsigned)u->n_filters;
+        struct nu_filter_list list = build_filters(f, msg, u->filters, u->n_filters, c->stat_prefix);
+        items[i].filters = list.items;
+        items[i].n_filters = list.n;
     }
     c->upgrades = items;
     c->n_upgrades = (unsigned)msg->n_upgrade_configs;
@@ -211,6 +221,8 @@ static void build_identity(struct nu_factory *f, const hcm_msg *msg, struct nu_h
     if (msg->forward_client_cert_details ==
         envoy_extensions_filters_network_http_connection_manager_v3_HttpConnectionManager_ForwardClientCertDetails_ALWAYS_FORWARD_ONLY)
         nu_pb_unsupported(f->diags, msg, "forward_client_cert_details", "ALWAYS_FORWARD_ONLY is not supported yet");
+    if (msg->set_current_client_cert_details != NULL && msg->set_current_client_cert_details->format != 0)
+        nu_pb_unsupported(f->diags, msg->set_current_client_cert_details, "format", "the format JSON is not supported yet");
 }
 
 static void build_request_id(struct nu_factory *f, const hcm_msg *msg, struct nu_hcm_conf *c)
@@ -332,8 +344,7 @@ static struct nu_net_filter_conf *create(struct nu_factory *f, const struct nu_p
         msg->stream_error_on_invalid_http_message != NULL && *msg->stream_error_on_invalid_http_message;
     make_scopes(f, msg->stat_prefix, c);
     build_h1(f, msg, c);
-    c->filters.items = build_filters(f, msg, msg->http_filters, msg->n_http_filters, c->stat_prefix);
-    c->filters.n = (unsigned)msg->n_http_filters;
+    c->filters = build_filters(f, msg, msg->http_filters, msg->n_http_filters, c->stat_prefix);
     build_upgrades(f, msg, c);
     build_timeouts(msg, c);
     build_identity(f, msg, c);

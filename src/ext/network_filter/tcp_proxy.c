@@ -5,7 +5,9 @@
  *
  *     client ends its side     -> upstream's write side ends        client gone  -> upstream is flushed and closed
  *     upstream ends its side   -> client's write side ends          upstream gone -> client is flushed and closed
- *     one write buffer is full -> the other side is not read */
+ *     one write buffer is full -> the other side is not read
+ *
+ * Bulk goes from socket to socket past the buffers (net/splice.h). */
 #include "codec/pb/pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.nu.h"
 #include "ext/network_filter/tcp_proxy_stats.h"
@@ -13,7 +15,9 @@
 #include "net/access_log.h"
 #include "net/duration.h"
 #include "net/filter.h"
+#include "net/log_ids.h"
 #include "net/server.h"
+#include "net/splice.h"
 #include "upstream/breaker.h"
 #include "upstream/cluster_manager.h"
 #include "upstream/cluster_stats.h"
@@ -66,6 +70,8 @@ struct session {
     uint32_t attempts;
     bool ended;
 };
+
+#define LOG(s, text, ...) nu_log_conn(filter, NU_LOG_DEBUG, (s)->base.conn->info, text, ##__VA_ARGS__)
 
 static void connect_upstream(struct session *s);
 
@@ -140,6 +146,14 @@ static void on_duration(struct nu_timer *t)
 
 /* ---- the upstream connection's side ---- */
 
+static void note_received(struct session *s, size_t n)
+{
+    touch(s);
+    struct nu_upstream_info *u = upstream_record(s);
+    if (u != NULL)
+        u->wire_received += n;
+}
+
 static enum nu_filter_status far_on_data(struct nu_net_filter *f, struct nu_buf *data, bool end)
 {
     struct far_side *far = nu_container_of(f, struct far_side, base);
@@ -148,12 +162,18 @@ static enum nu_filter_status far_on_data(struct nu_net_filter *f, struct nu_buf 
         nu_buf_clear(data, &f->conn->worker->bufs);
         return NU_FILTER_STOP;
     }
-    touch(s);
-    struct nu_upstream_info *u = upstream_record(s);
-    if (u != NULL)
-        u->wire_received += data->len;
+    note_received(s, data->len);
     nu_conn_write(s->base.conn, data, end);
+    if (f->conn->read_full && s->far != NULL)
+        nu_conn_splice(f->conn, s->base.conn);
     return NU_FILTER_STOP;
+}
+
+static void far_on_passed(struct nu_net_filter *f, size_t n)
+{
+    struct session *s = nu_container_of(f, struct far_side, base)->session;
+    if (s != NULL)
+        note_received(s, n);
 }
 
 static void far_gone(struct far_side *far)
@@ -200,6 +220,7 @@ static void far_on_free(struct nu_net_filter *f)
 
 static const struct nu_net_filter_ops far_ops = {
     .on_data = far_on_data,
+    .on_passed = far_on_passed,
     .on_event = far_on_event,
     .on_high = far_on_high,
     .on_low = far_on_low,
@@ -210,6 +231,7 @@ static const struct nu_net_filter_ops far_ops = {
 
 static void fail(struct session *s, nu_str why)
 {
+    LOG(s, "the session to cluster '%.*s' fails: %.*s", NU_STR_ARG(s->cluster_name), NU_STR_ARG(why));
     nu_conn_close_why(s->base.conn, NU_CLOSE_NOW, why);
 }
 
@@ -234,6 +256,7 @@ static void on_pool_ready(struct nu_tcp_pool_request *req, struct nu_conn *up)
     far->session = s;
     far->conf = s->conf;
     s->far = far;
+    LOG(s, "on upstream connection [C%" PRIu64 "]", up->info->id);
     up->half_close = 1;
     up->delayed_close = s->conf->idle_timeout; /* a flush that no longer moves ends as an idle session does */
     nu_conn_add_filter(up, &far->base);
@@ -307,6 +330,8 @@ static void connect_upstream(struct session *s)
         return;
     }
     s->attempts++;
+    LOG(s, "connects to %.*s of cluster '%.*s' (attempt %u)", NU_STR_ARG(host->address->text), NU_STR_ARG(s->cluster_name),
+        s->attempts);
     if (c->stream != NULL) {
         struct nu_upstream_info *ui = nu_stream_info_upstream(c->stream);
         nu_host_unref(&ui->host);
@@ -344,17 +369,29 @@ static enum nu_filter_status on_new_connection(struct nu_net_filter *f)
     return NU_FILTER_STOP;
 }
 
+static void note_sent(struct session *s, size_t n)
+{
+    touch(s);
+    struct nu_upstream_info *u = upstream_record(s);
+    if (u != NULL)
+        u->wire_sent += n;
+}
+
 static enum nu_filter_status on_data(struct nu_net_filter *f, struct nu_buf *data, bool end)
 {
     struct session *s = nu_container_of(f, struct session, base);
     if (s->far == NULL)
         return NU_FILTER_STOP;
-    touch(s);
-    struct nu_upstream_info *u = upstream_record(s);
-    if (u != NULL)
-        u->wire_sent += data->len;
+    note_sent(s, data->len);
     nu_conn_write(s->far->base.conn, data, end);
+    if (f->conn->read_full && s->far != NULL)
+        nu_conn_splice(f->conn, s->far->base.conn);
     return NU_FILTER_STOP;
+}
+
+static void on_passed(struct nu_net_filter *f, size_t n)
+{
+    note_sent(nu_container_of(f, struct session, base), n);
 }
 
 static void log_session(struct session *s)
@@ -381,7 +418,7 @@ static void leave_upstream(struct session *s, enum nu_conn_event ev)
         nu_conn_close(up, NU_CLOSE_NOW);
         return;
     }
-    if (nu_conn_is_open(up) && up->out.len > 0 && s->base.conn->info->listener != NULL) {
+    if (nu_conn_is_open(up) && nu_conn_pending(up) > 0 && s->base.conn->info->listener != NULL) {
         uintptr_t held = (uintptr_t)s->base.conn->info->listener;
         far->held = nu_listener_conf_ref((struct nu_listener_conf *)held);
         count(s->conf, up->worker, NU_TCP_upstream_flush_total);
@@ -436,6 +473,7 @@ static void on_free(struct nu_net_filter *f)
 static const struct nu_net_filter_ops ops = {
     .on_new_connection = on_new_connection,
     .on_data = on_data,
+    .on_passed = on_passed,
     .on_event = on_event,
     .on_high = on_high,
     .on_low = on_low,

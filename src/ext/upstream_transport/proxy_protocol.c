@@ -165,12 +165,25 @@ static struct nu_io_result write_(struct nu_conn *c, struct nu_buf *from, bool e
     return s->up ? nu_raw_buffer.ops->write(c, from, end) : write_header(c, s);
 }
 
+/* Bulk comes after the first bytes were read and written in the ordinary way: the header is gone. */
+static struct nu_io_result splice_in(struct nu_conn *c, int pipe, size_t limit)
+{
+    return nu_raw_buffer.ops->splice_in(c, pipe, limit);
+}
+
+static struct nu_io_result splice_out(struct nu_conn *c, int pipe, size_t n)
+{
+    return nu_raw_buffer.ops->splice_out(c, pipe, n);
+}
+
 static const struct nu_transport_ops ops = {
     .name = "upstream_proxy_protocol",
     .on_attach = on_attach,
     .on_connected = on_connected,
     .read = read_,
     .write = write_,
+    .splice_in = splice_in,
+    .splice_out = splice_out,
     .pool_key = pool_key,
     .preamble = preamble,
     .set_preamble = set_preamble,

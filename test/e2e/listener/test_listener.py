@@ -139,7 +139,9 @@ def test_a_limit_for_all_listeners(proxy, client):
     for name in ("a", "b"):
         client(p.ports[name]).send(b"a").expect(b"a")
     client(p.ports["a"]).expect_closed()
-    p.expect_stats({"listener.127.0.0.1_0.downstream_global_cx_overflow": 1})
+    monitor = "overload.envoy.resource_monitors.global_downstream_max_connections"
+    p.expect_stats({"listener.127.0.0.1_0.downstream_global_cx_overflow": 1, f"{monitor}.failed_updates": 1})
+    assert p.stats(monitor)[f"{monitor}.pressure"] == 0
 
 
 def test_a_port_in_use_ends_the_start(kind, tmp_path):
