@@ -368,7 +368,11 @@ EVAL(conn_text)
     case NU_TEXT_TERMINATION:
         return text_or_none(op, c->termination_details, out);
     case NU_TEXT_DS_TRANSPORT_FAILURE:
-        return text_or_none(op, c->transport_failure, out);
+        return words_or_none(op, c->transport_failure, out);
+    case NU_TEXT_JA3:
+        return c->fingerprints != NULL ? text_or_none(op, c->fingerprints->ja3, out) : NU_VALUE_NONE;
+    case NU_TEXT_JA4:
+        return c->fingerprints != NULL ? text_or_none(op, c->fingerprints->ja4, out) : NU_VALUE_NONE;
     case NU_TEXT_LISTENER:
         return text_or_none(op, nu_conn_info_listener_name(c), out);
     default:

@@ -153,17 +153,24 @@ static void drop_accepting(struct nu_accepting *acc)
     nu_arena_clear(&acc->arena);
 }
 
+/* The record of a socket that becomes no connection. */
+static struct nu_stream_info *unopened_info(struct nu_listener_worker *lw, struct nu_accepting *acc)
+{
+    struct nu_stream_info *si = nu_arena_new(&acc->arena, struct nu_stream_info);
+    si->worker = lw->w;
+    si->arena = &acc->arena;
+    si->conn = acc->info;
+    si->metadata = acc->info->metadata;
+    si->start_ns = nu_loop_now_ns(lw->w->loop);
+    si->start_wall_ns = nu_loop_wall_ns(lw->w->loop);
+    return si;
+}
+
 static void refuse_unmatched(struct nu_listener_worker *lw, struct nu_listener_conf *conf, struct nu_accepting *acc)
 {
     count(lw, conf, NU_LISTENER_no_filter_chain_match);
     if (conf->access_logs.n > 0) {
-        struct nu_stream_info *si = nu_arena_new(&acc->arena, struct nu_stream_info);
-        si->worker = lw->w;
-        si->arena = &acc->arena;
-        si->conn = acc->info;
-        si->metadata = acc->info->metadata;
-        si->start_ns = nu_loop_now_ns(lw->w->loop);
-        si->start_wall_ns = nu_loop_wall_ns(lw->w->loop);
+        struct nu_stream_info *si = unopened_info(lw, acc);
         si->response_code_details = NU_STR("filter_chain_not_found");
         nu_stream_info_flag(si, NU_FLAG_NO_ROUTE_FOUND);
         log_end(conf, si, NULL);
@@ -210,6 +217,8 @@ static void end_pending(struct pending *p)
 static void close_pending_socket(struct pending *p)
 {
     leave_filters(p);
+    if (p->conf->access_logs.n > 0)
+        log_end(p->conf, unopened_info(p->lw, &p->base), NULL);
     drop_accepting(&p->base);
     end_pending(p);
 }

@@ -32,6 +32,14 @@ struct nu_listener_filter_conf {
     enum nu_lf_status (*run)(const struct nu_listener_filter_conf *conf, struct nu_accepting *a);
 };
 
+/* For filters that wait: the peer has ended its side, so that nothing more will come. */
+bool nu_accepting_peer_ended(const struct nu_accepting *a);
+/* What a recv(2) that returned n <= 0 means (errno as it left it). */
+enum nu_lf_status nu_accepting_failed_read(ssize_t n);
+/* Adds a text to the connection's dynamic metadata; the first value of a key stays. The value is copied, the names must
+ * live as long as the listener's snapshot. */
+void nu_accepting_add_metadata(struct nu_accepting *a, nu_str name_space, nu_str key, nu_str value);
+
 /* ops of an extension of category "envoy.filters.listener". */
 struct nu_listener_filter_factory {
     struct nu_listener_filter_conf *(*create)(struct nu_factory *f, const struct nu_pb_msg *msg);

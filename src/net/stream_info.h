@@ -101,6 +101,11 @@ struct nu_filter_state {
     enum nu_life_span life;
 };
 
+/* What a ClientHello says of the client's program (tls_inspector); empty: not asked for. */
+struct nu_tls_fingerprints {
+    nu_str ja3, ja4;
+};
+
 /* Of a connection; made on accept, in the connection's arena. */
 struct nu_drain;
 struct nu_conn_info {
@@ -112,7 +117,7 @@ struct nu_conn_info {
     struct nu_address *local;                 /* borrowed from the listener unless local_owned */
     const struct nu_listener_conf *listener;  /* borrowed: the filter chain holds its snapshot */
     nu_str filter_chain_name;
-    nu_str requested_server_name;   /* SNI */
+    nu_str requested_server_name;   /* SNI, in lower case */
     nu_str transport_protocol;      /* "raw_buffer", "tls" */
     const nu_str *application_protocols;
     unsigned n_application_protocols;
@@ -122,6 +127,7 @@ struct nu_conn_info {
     struct nu_filter_state *filter_state;
     struct nu_dynamic_metadata *metadata;
     const struct nu_tls_info *tls;  /* NULL: plain text */
+    const struct nu_tls_fingerprints *fingerprints; /* NULL: none */
 };
 
 struct nu_stream_info {

@@ -6,16 +6,13 @@
  * The socket is peeked at until the length is known, so that what is refused is still unread (the peer sees a reset, as
  * with Envoy) and what is no header is left for others. Only a header with many TLVs is taken in as it comes: the socket's
  * buffer need not have room for all of it. */
-#include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include "codec/pb/pb.h"
 #include "codec/proxy_protocol/proxy_protocol.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.nu.h"
 #include "ext/listener_filter/proxy_protocol_stats.h"
-#include "google/protobuf/struct.nu.h"
 #include "net/listener_filter.h"
 #include "net/proxy_data.h"
 #include "net/server.h"
@@ -66,41 +63,6 @@ static struct nu_sockaddr to_sockaddr(enum nu_pp_family family, const uint8_t *i
     return a;
 }
 
-static struct google_protobuf_Struct *metadata_of(struct nu_accepting *a, nu_str name_space)
-{
-    struct nu_dynamic_metadata *m = a->info->metadata;
-    while (m != NULL && !nu_str_eq(m->filter, name_space))
-        m = m->next;
-    if (m == NULL) {
-        m = nu_arena_new(&a->arena, struct nu_dynamic_metadata);
-        m->filter = name_space;
-        m->fields = NU_PB_NEW(&a->arena, google_protobuf_Struct);
-        m->next = a->info->metadata;
-        a->info->metadata = m;
-    }
-    return m->fields;
-}
-
-/* The first value of a key stays. */
-static void add_metadata(struct nu_accepting *a, const struct rule *r, nu_str value)
-{
-    struct google_protobuf_Struct *s = metadata_of(a, r->name_space);
-    for (size_t i = 0; i < s->n_fields; i++)
-        if (nu_str_eq(s->fields[i].key, r->key))
-            return;
-    struct google_protobuf_Struct_FieldsEntry *fields =
-        nu_arena_array(&a->arena, struct google_protobuf_Struct_FieldsEntry, s->n_fields + 1);
-    if (s->n_fields > 0)
-        memcpy(fields, s->fields, s->n_fields * sizeof(*fields));
-    struct google_protobuf_Value *v = NU_PB_NEW(&a->arena, google_protobuf_Value);
-    v->kind_case = google_protobuf_Value_string_value_case;
-    v->string_value = nu_arena_str(&a->arena, value);
-    fields[s->n_fields].key = r->key;
-    fields[s->n_fields].value = v;
-    s->fields = fields;
-    s->n_fields++;
-}
-
 /* Checks and counts the TLVs. */
 static bool count_tlvs(nu_str tlvs, size_t *n)
 {
@@ -120,7 +82,7 @@ static bool take_tlvs(const struct conf *c, struct nu_accepting *a, nu_str rest,
     struct nu_pp_tlv *kept = n > 0 ? nu_arena_array(&a->arena, struct nu_pp_tlv, n) : NULL;
     while (nu_pp_tlv_next(&rest, &t) == NU_PP_TLV) {
         if (c->rules[t.type].set)
-            add_metadata(a, &c->rules[t.type], t.value);
+            nu_accepting_add_metadata(a, c->rules[t.type].name_space, c->rules[t.type].key, t.value);
         if (!c->pass[t.type])
             continue;
         kept[data->n_tlvs].type = t.type;
@@ -202,27 +164,13 @@ static enum nu_lf_status finish(const struct conf *c, struct nu_accepting *a, co
     return NU_LF_CONTINUE;
 }
 
-/* The peer has ended its side: nothing more will come. */
-static bool peer_is_gone(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
-static enum nu_lf_status failed_read(ssize_t n)
-{
-    if (n == 0)
-        return NU_LF_REMOTE_CLOSE;
-    return errno == EAGAIN || errno == EINTR ? NU_LF_WAIT : NU_LF_CLOSE;
-}
-
 static enum nu_lf_status take_long(const struct conf *c, struct nu_accepting *a, struct state *s)
 {
     struct nu_pp_header h;
     while (s->have < s->want) {
         ssize_t n = recv(a->fd, s->bytes + s->have, s->want - s->have, 0);
         if (n <= 0)
-            return failed_read(n);
+            return nu_accepting_failed_read(n);
         s->have += (size_t)n;
     }
     if (nu_pp_parse(nu_str_make(s->bytes, s->have), &h) != NU_PP_DONE)
@@ -274,9 +222,9 @@ static enum nu_lf_status run(const struct nu_listener_filter_conf *base, struct 
         return take_long(c, a, a->state);
     ssize_t n = recv(a->fd, bytes, sizeof(bytes), MSG_PEEK);
     if (n <= 0)
-        return failed_read(n);
+        return nu_accepting_failed_read(n);
     enum nu_lf_status status = decide(c, a, nu_str_make(bytes, (size_t)n));
-    if (status != NU_LF_WAIT || a->state != NULL || !peer_is_gone(a->fd))
+    if (status != NU_LF_WAIT || a->state != NULL || !nu_accepting_peer_ended(a))
         return status;
     /* What came together with the end may have been the rest. */
     ssize_t again = recv(a->fd, bytes, sizeof(bytes), MSG_PEEK);
