@@ -95,7 +95,7 @@ def anys(m):
         if field.message_type.GetOptions().map_entry:
             values = [v for v in value.values() if hasattr(v, "ListFields")]
         else:
-            values = value if field.label == field.LABEL_REPEATED else [value]
+            values = value if field.is_repeated else [value]
         for v in values:
             found |= anys(v)
     return found
