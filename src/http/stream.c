@@ -7,6 +7,7 @@
 #include "http/hcm_stats.h"
 #include "http/log_head.h"
 #include "http/stream_priv.h"
+#include "http/tracing_stats.h"
 #include "net/drain.h"
 #include "worker/runtime.h"
 
@@ -676,6 +677,8 @@ static void final_counts(struct nu_http_stream *s)
     nu_gauge_sub(s->conf->scope, slab, NU_HCM_downstream_rq_active, 1);
     if (s->upgraded)
         nu_gauge_sub(s->conf->scope, slab, NU_HCM_downstream_cx_upgrades_active, 1);
+    if (s->info.health_check)
+        nu_stat_inc(s->conf->tracing_scope, slab, NU_TRACING_health_check);
     nu_hist_record(s->conf->scope, slab, NU_HCM_downstream_rq_time,
                    (s->info.end_ns - s->info.start_ns) / NU_NS_PER_MS);
 }

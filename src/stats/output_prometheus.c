@@ -43,10 +43,10 @@ static void cut_custom(const struct nu_stats_output *o, const struct nu_metric *
 static void extracted_name(struct nu_stats_output *o, const struct nu_metric *m, struct nu_sb *out)
 {
     bool defaults = !o->conf->no_default_tags;
-    struct nu_leaf_tag t = nu_leaf_tag_of(nu_metric_leaf(m));
+    struct nu_leaf_tag t = nu_leaf_tag_of(m);
     size_t before = out->len;
     nu_sb_add(out, defaults ? m->scope->tag_prefix : m->scope->prefix);
-    nu_sb_add(out, nu_metric_leaf(m));
+    nu_sb_add(out, defaults && t.in_front ? t.stem : nu_metric_leaf(m));
     if (o->conf->n_tags > 0) {
         struct nu_sb name = {0};
         nu_sb_add(&name, nu_str_skip(nu_sb_str(out), before));
@@ -57,7 +57,7 @@ static void extracted_name(struct nu_stats_output *o, const struct nu_metric *m,
         nu_sb_add(out, nu_sb_str(&name));
         nu_sb_free(&name);
     }
-    if (defaults && t.name.ptr != NULL) { /* "_rq_200" or "_rq_2xx" -> "_rq" or "_rq_xx" */
+    if (defaults && t.name.ptr != NULL && !t.in_front) { /* "_rq_200" or "_rq_2xx" -> "_rq" or "_rq_xx" */
         out->len -= t.end.len > 0 ? 3 : 4;
         nu_sb_add(out, t.end);
     }
@@ -195,8 +195,8 @@ static void regex_tags(struct nu_stats_output *o, const struct nu_metric *m, str
 static void tags(struct nu_stats_output *o, const struct nu_metric *m, struct nu_sb *sb)
 {
     bool any = false, defaults = !o->conf->no_default_tags;
-    struct nu_leaf_tag t = nu_leaf_tag_of(nu_metric_leaf(m));
-    if (defaults && t.name.ptr != NULL)
+    struct nu_leaf_tag t = nu_leaf_tag_of(m);
+    if (defaults && t.name.ptr != NULL && !t.in_front)
         tag(sb, &any, t.name, t.value);
     if (defaults)
         scope_tags(m, sb, &any, true);
@@ -204,6 +204,8 @@ static void tags(struct nu_stats_output *o, const struct nu_metric *m, struct nu
         if (o->conf->tags[i].regex == NULL)
             tag(sb, &any, o->conf->tags[i].name, o->conf->tags[i].fixed);
     regex_tags(o, m, sb, &any, true);
+    if (defaults && t.in_front)
+        tag(sb, &any, t.name, t.value);
     if (defaults)
         scope_tags(m, sb, &any, false);
     regex_tags(o, m, sb, &any, false);

@@ -195,6 +195,30 @@ static void add_static(struct collect *c, unsigned i)
         add_number(c, nu_str_from(d->name), kind, value, used);
 }
 
+static bool has_item(const struct nu_snapshot *snap, size_t from, nu_str leaf)
+{
+    for (size_t i = from; i < snap->n; i++)
+        if (nu_str_eq(nu_metric_leaf(&snap->items[i]), leaf))
+            return true;
+    return false;
+}
+
+/* Dynamic histograms: those of the last flush, and the names of newer ones. */
+static void add_dyn_hists(struct collect *c, const struct nu_scope *s)
+{
+    size_t first = c->snap->n;
+    for (const struct nu_hist_flushed *f = s->flushed; f != NULL; f = f->next)
+        if (f->name.ptr != NULL)
+            add_hist(c, f->name, NU_UNIT_MS, f);
+    for (unsigned i = 0; i < nu_stats_n_slabs(s->stats); i++) {
+        const struct nu_stat_slab *slab = nu_scope_slab_of(s, i);
+        const struct nu_dyn_count *d = slab != NULL ? atomic_load_explicit(&slab->dyn, memory_order_acquire) : NULL;
+        for (; d != NULL; d = atomic_load_explicit(&d->next, memory_order_acquire))
+            if (d->hist != NULL && !has_item(c->snap, first, d->name))
+                add_hist(c, d->name, NU_UNIT_MS, NULL);
+    }
+}
+
 static void collect_scope(struct collect *c, struct nu_scope *s)
 {
     struct nu_snapshot *snap = c->snap;
@@ -203,9 +227,7 @@ static void collect_scope(struct collect *c, struct nu_scope *s)
     for (unsigned i = 0; i < s->layout->n; i++)
         add_static(c, i);
     nu_stat_each_dyn(s, add_dyn, c);
-    for (const struct nu_hist_flushed *f = s->flushed; f != NULL; f = f->next)
-        if (f->name.ptr != NULL)
-            add_hist(c, f->name, NU_UNIT_MS, f);
+    add_dyn_hists(c, s);
     sort(snap->items + before, snap->n - before);
 }
 
@@ -260,9 +282,27 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-struct nu_leaf_tag nu_leaf_tag_of(nu_str leaf)
+/* http.*.fault.(downstream_cluster): the one part of a name that only a request knows. */
+static bool is_fault(nu_str prefix)
 {
+    unsigned dots = 0;
+    if (!nu_str_ends(prefix, NU_STR(".fault.")) || !nu_str_starts(prefix, NU_STR("http.")))
+        return false;
+    for (size_t i = 0; i < prefix.len; i++)
+        dots += prefix.ptr[i] == '.';
+    return dots == 3;
+}
+
+struct nu_leaf_tag nu_leaf_tag_of(const struct nu_metric *m)
+{
+    nu_str leaf = nu_metric_leaf(m);
     struct nu_leaf_tag t = {.stem = leaf, .end = NU_STR("")};
+    if (nu_unlikely(is_fault(m->scope->prefix)) && nu_str_find(leaf, '.') >= 0) {
+        t.name = NU_STR("envoy.fault_downstream_cluster");
+        t.value = nu_str_next(&t.stem, '.');
+        t.in_front = true;
+        return t;
+    }
     if (leaf.len < 7)
         return t;
     const char *tail = leaf.ptr + leaf.len - 3;

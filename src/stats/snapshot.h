@@ -61,13 +61,15 @@ static inline void nu_metric_name(const struct nu_metric *m, struct nu_sb *sb)
     nu_sb_add(sb, nu_metric_leaf(m));
 }
 
-/* The response code or class that a leaf ends in: cuts "_200" off "..._rq_200", turns "..._rq_2xx" into "..._rq_xx". */
+/* What only the leaf tells: the response code or class that it ends in (cuts "_200" off "..._rq_200", turns "..._rq_2xx" into
+ * "..._rq_xx"), the downstream cluster of a fault that it begins with. */
 struct nu_leaf_tag {
     nu_str name;  /* "envoy.response_code", "envoy.response_code_class"; ptr == NULL: none */
     nu_str value; /* "200", "2" */
     nu_str stem;  /* what is left of the leaf, and: */
     nu_str end;   /* "xx" or nothing */
+    bool in_front; /* the value was what the leaf began with */
 };
-struct nu_leaf_tag nu_leaf_tag_of(nu_str leaf);
+struct nu_leaf_tag nu_leaf_tag_of(const struct nu_metric *m);
 
 #endif

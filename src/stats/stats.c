@@ -95,7 +95,15 @@ struct nu_scope *nu_scope_get(struct nu_stats *st, const struct nu_stat_layout *
     struct nu_scope *s = nu_map_get(&st->by_prefix, scope_key(key, sizeof(key), layout, prefix));
     if (s != NULL)
         return nu_scope_ref(s);
-    s = scope_new(st, layout, prefix, tag_prefix, tags, n_tags);
+    if (nu_likely(nu_stat_tags_are_plain(tags, n_tags))) {
+        s = scope_new(st, layout, prefix, tag_prefix, tags, n_tags);
+    } else {
+        struct nu_stat_tag found[NU_STAT_MAX_TAGS];
+        struct nu_sb rest = {0};
+        n_tags = nu_stat_tags_split(prefix, found, &rest);
+        s = scope_new(st, layout, prefix, nu_sb_str(&rest), found, n_tags);
+        nu_sb_free(&rest);
+    }
     nu_map_put(&st->by_prefix, own_key(s), s);
     nu_list_push_back(&st->scopes, &s->node);
     return s;

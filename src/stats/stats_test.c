@@ -268,6 +268,41 @@ static void numbers_are_as_short_as_they_can_be(void **state)
     nu_sb_free(&sb);
 }
 
+static void tags_end_at_dots_as_envoys_do(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *prefix, *rest, *tags; /* name=value in order */
+    } cases[] = {
+        {"cluster.a.b.", "cluster.b.", "envoy.cluster_name=a "},
+        {"http.in.x.fault.", "http.x.fault.", "envoy.http_conn_manager_prefix=in "},
+        {"listener.127.0.0.1_80.http.in.x.", "listener.http.x.",
+         "envoy.http_conn_manager_prefix=in envoy.listener_address=127.0.0.1_80 "},
+        {"listener./tmp/a.b.sock.http.in.", "listener.b.sock.http.",
+         "envoy.http_conn_manager_prefix=in envoy.listener_address=/tmp/a "},
+        {"listener.my.one.worker_0.", "listener.one.worker_0.", "envoy.listener_address=my "},
+        {"vhost.v.host.vcluster.c.", "vhost.host.vcluster.c.", "envoy.virtual_host=v "},
+        {"vhost.v.vcluster.c.x.", "vhost.vcluster.x.", "envoy.virtual_cluster=c envoy.virtual_host=v "},
+        {"vhost.v.route.r.x.", "vhost.route.x.", "envoy.virtual_host=v envoy.route=r "},
+        {"proxy_proto.pp.x.versions.v2.", "proxy_proto.x.versions.v2.", "envoy.proxy_protocol_prefix=pp "},
+        {"other.a.b.", "other.a.b.", ""},
+        {"listener.", "listener.", ""},
+    };
+    for (size_t i = 0; i < NU_ARRAY_LEN(cases); i++) {
+        struct nu_stat_tag tags[NU_STAT_MAX_TAGS];
+        struct nu_sb rest = {0}, text = {0};
+        unsigned n = nu_stat_tags_split(nu_str_from(cases[i].prefix), tags, &rest);
+        for (unsigned k = 0; k < n; k++)
+            nu_sb_printf(&text, "%.*s=%.*s ", NU_STR_ARG(tags[k].name), NU_STR_ARG(tags[k].value));
+        assert_string_equal(nu_sb_cstr(&rest), cases[i].rest);
+        assert_string_equal(nu_sb_cstr(&text), cases[i].tags);
+        nu_sb_free(&rest);
+        nu_sb_free(&text);
+    }
+    assert_true(nu_stat_tags_are_plain(&(struct nu_stat_tag){NU_STR("x"), NU_STR("127.0.0.1_80")}, 1));
+    assert_false(nu_stat_tags_are_plain(&(struct nu_stat_tag){NU_STR("x"), NU_STR("127.0.0.1")}, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +318,7 @@ int main(void)
         cmocka_unit_test(any_value_has_its_bin),
         cmocka_unit_test(an_interval_ends_with_each_flush),
         cmocka_unit_test(numbers_are_as_short_as_they_can_be),
+        cmocka_unit_test(tags_end_at_dots_as_envoys_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

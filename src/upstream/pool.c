@@ -406,7 +406,7 @@ static void count_closed(struct nu_pool_client *c, bool remote)
         NU_CLUSTER_INC(p->cluster, w, upstream_cx_destroy_remote);
     else
         NU_CLUSTER_INC(p->cluster, w, upstream_cx_destroy_local);
-    if (!c->serving || !p->ops->http)
+    if (!c->serving)
         return;
     NU_CLUSTER_INC(p->cluster, w, upstream_cx_destroy_with_active_rq);
     if (remote)
@@ -422,7 +422,7 @@ static void give_back(struct nu_pool_client *c)
     nu_timer_cancel(p->worker->loop, &c->duration);
     uint64_t lived = nu_loop_now_ns(p->worker->loop) - c->started_ns;
     NU_CLUSTER_RECORD(p->cluster, p->worker, upstream_cx_length_ms, NS_TO_MS(lived));
-    if (c->connected)
+    if (c->connected && p->ops->http)
         NU_CLUSTER_RECORD(p->cluster, p->worker, upstream_rq_per_cx, c->n_requests);
     NU_CLUSTER_GAUGE_DEC(p->cluster, p->worker, upstream_cx_active);
     nu_atomic_u64_sub(&p->host->stats.cx_active, 1);

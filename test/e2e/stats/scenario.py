@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two configurations and the traffic that is sent through them, so that what two programs counted can be compared."""
+"""Configurations and the traffic that is sent through them, so that what two programs counted can be compared."""
 from lib import config as c
 from lib import wire
 
@@ -61,4 +61,63 @@ def l4_traffic(p, client):
     p.wait_stat("listener.127.0.0.1_0.downstream_cx_active", 0)
 
 
-SCENARIOS = {"l7_h1": (l7, l7_answer, l7_traffic), "l4": (l4, None, l4_traffic)}
+def dots(ports, log):
+    """Every part that has tags, by names with dots in them, at which Envoy cuts; all filters, faults by downstream cluster."""
+    fault = c.http_filter("fault", "HTTPFault", abort={"header_abort": {}, "percentage": {"numerator": 100}},
+                          delay={"header_delay": {}, "percentage": {"numerator": 100}})
+    host = c.virtual_host(
+        c.route("a.b", prefix="/alt"), c.route("svc", prefix="/r", stat_prefix="rt.x"), c.route("dns", prefix="/dns"),
+        c.route("proxied", prefix="/pp"), c.route("named", prefix="/named"), c.direct(200, prefix="/d"), name="v.host",
+        virtual_clusters=[{"name": "vc.1", "headers": [{"name": ":path", "string_match": {"prefix": "/r"}}]}])
+    filters = [c.http_filter("health_check", "HealthCheck", pass_through_mode=False,
+                             headers=[{"name": ":path", "string_match": {"exact": "/hc"}}]),
+               c.http_filter("cors", "Cors"), c.http_filter("csrf", "CsrfPolicy", filter_enabled={"default_value": {"numerator": 100}}),
+               fault, {**fault, "name": "second"}]
+    svc = c.cluster("svc", *ports)
+    svc["load_assignment"]["endpoints"][0]["locality"] = {"region": "r1", "zone": "z2"}
+    raw = c.typed("envoy.transport_sockets.raw_buffer", "transport_sockets.raw_buffer.v3.RawBuffer")
+    proxied = c.cluster("proxied", *ports, transport_socket=c.typed(
+        "envoy.transport_sockets.upstream_proxy_protocol", "transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+        config={"version": "V2"}, transport_socket=raw))
+
+    def manager(prefix):
+        return c.hcm(virtual_hosts=[host], stat_prefix=prefix, filters=filters)
+
+    def proxy_protocol(**config):
+        return [c.typed("envoy.filters.listener.proxy_protocol", "filters.listener.proxy_protocol.v3.ProxyProtocol", **config)]
+    listeners = [
+        c.listener(manager("in.x"), name="main"),
+        c.listener(manager("plain"), name="proxied", listener_filters=proxy_protocol(), stat_prefix="my.listener"),
+        c.listener(c.tcp_proxy("svc", stat_prefix="t.x"), name="tcp",
+                   listener_filters=proxy_protocol(stat_prefix="pp.x", allow_requests_without_proxy_protocol=True))]
+    clusters = [c.cluster("a.b", *ports), svc, proxied, c.cluster("named", *ports, alt_stat_name="other.name"),
+                c.cluster("dns", ports[0], ip="localhost", kind="STRICT_DNS", dns_lookup_family="V4_ONLY")]
+    return c.bootstrap(listeners, clusters, node={"id": "node", "cluster": "lab", "locality": {"zone": "z1"}},
+                       stats_flush_interval="1s", layered_runtime={"layers": [{"name": "s", "static_layer": {"a": 1}}]})
+
+
+def dots_answer(request):
+    return wire.response(body="x", headers=[("x-envoy-upstream-canary", "true")])
+
+
+def dots_traffic(p, client):
+    for listener in ("main", "proxied"):
+        prefix = "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" if listener == "proxied" else ""
+        peer = client(p.ports[listener]).send(prefix)
+        peer.get("/alt", headers=[("x-envoy-upstream-alt-stat-name", "alt.name"), ("x-envoy-downstream-service-cluster", "one")])
+        for fault in (("x-envoy-fault-abort-request", "418"), ("x-envoy-fault-delay-request", "1")):
+            for cluster in ("one", "t.wo"):
+                peer.get("/r", headers=[("x-envoy-downstream-service-cluster", cluster), fault])
+        for path in ("/r", "/dns", "/pp", "/named", "/d", "/none", "/hc"):
+            peer.get(path)
+        peer.get("/d", method="POST", headers=[("origin", "http://other")])
+        peer.close()
+    client(p.ports["proxied"]).send("GARBAGE\r\n\r\n").expect_closed()
+    for prefix in ("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", ""):
+        with wire.connect(p.ports["tcp"]) as peer:
+            assert peer.send(prefix).get("/d", headers=[("connection", "close")]).status == 200
+    p.wait_stat("tcp.t.x.downstream_cx_total", 2)
+    p.wait_stat("cluster.svc.upstream_cx_destroy", 2)
+
+
+SCENARIOS = {"l7_h1": (l7, l7_answer, l7_traffic), "l4": (l4, None, l4_traffic), "dots": (dots, dots_answer, dots_traffic)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The statistics of two scenarios are those that the real Envoy recorded: every name, and every count that the traffic
+"""The statistics of the scenarios are those that the real Envoy recorded: every name, and every count that the traffic
 determines; the same for the metrics and tags of /stats/prometheus.
 
 The records are test/data/stats/*.json, made by `pytest test/e2e/stats --only-oracle --record` (five runs each: a value that
