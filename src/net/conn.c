@@ -346,17 +346,15 @@ void nu_conn_close_why(struct nu_conn *c, enum nu_close_type type, nu_str detail
         return;
     if (details.ptr != NULL && c->info->local_close_reason.ptr == NULL)
         c->info->local_close_reason = details;
-    if (type == NU_CLOSE_ABORT || c->state == NU_CONN_CONNECTING) {
-        nu_conn_end(c, NU_CONN_LOCAL_CLOSE, type == NU_CLOSE_ABORT);
-        return;
-    }
-    if (type != NU_CLOSE_NOW) {
+    bool abort = type == NU_CLOSE_ABORT;
+    if (!abort && type != NU_CLOSE_NOW && c->state != NU_CONN_CONNECTING) {
         begin_closing(c, type);
         return;
     }
-    if (nu_conn_pending(c) > 0 && c->writable) /* nobody waits for the flush, but what the kernel takes now may go */
-        nu_conn_count_written(c, nu_conn_put(c, true).n);
-    nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
+    /* Nobody waits for the flush, but what the kernel takes now may go. */
+    if (nu_conn_pending(c) > 0 && c->writable && c->state != NU_CONN_CONNECTING)
+        nu_conn_count_written(c, nu_conn_put(c, !abort).n);
+    nu_conn_end(c, NU_CONN_LOCAL_CLOSE, abort);
 }
 
 void nu_conn_close(struct nu_conn *c, enum nu_close_type type)

@@ -12,6 +12,7 @@
 #ifndef NU_NET_CONN_H
 #define NU_NET_CONN_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -83,7 +84,7 @@ struct nu_conn {
     unsigned read_full : 1;     /* the last read took a whole turn's share: bulk */
     unsigned no_early_close : 1; /* while reading is paused a FIN of the peer is not looked at (Envoy's
                                   * detectEarlyCloseWhenReadDisabled(false)): upstream connections */
-    unsigned reset : 1;         /* the peer sent RST (error says which errno) */
+    unsigned reset : 1;         /* it ended with an error (error says which errno) */
     unsigned watched : 1;       /* registered with the loop */
     unsigned started : 1;       /* nu_conn_start was called */
     int error;                  /* errno of the I/O failure; 0 */
@@ -183,7 +184,7 @@ void nu_conn_local_sockaddr(const struct nu_conn *c, struct nu_sockaddr *out);
 /* %UPSTREAM_DETECTED_CLOSE_TYPE%-like facts: the connection ended by a RST of the peer. */
 static inline bool nu_conn_was_reset(const struct nu_conn *c)
 {
-    return c->reset;
+    return c->reset && c->error == ECONNRESET;
 }
 
 /* Asks the filters of every accepted connection of a worker to end in order; on its loop. */

@@ -3,6 +3,9 @@
  * The bytes of a connection. The socket is edge-triggered: `readable` and `writable` remember what the kernel said until
  * a call comes up short. Reads happen as soon as the socket is ready, writes once at the end of the turn. A connection
  * that has more to read than one turn's share goes on in the next turn, behind the others. */
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "base/assert.h"
 #include "net/conn_priv.h"
 #include "stats/stats.h"
@@ -305,6 +308,14 @@ void nu_conn_write(struct nu_conn *c, struct nu_buf *data, bool end)
 
 /* ---- readiness ---- */
 
+static void note_error(struct nu_conn *c)
+{
+    socklen_t len = sizeof(c->error);
+    c->reset = 1;
+    if (getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &c->error, &len) != 0 || c->error == 0)
+        c->error = ECONNRESET;
+}
+
 /* The peer ended its side while nobody reads. */
 static void on_early_close(struct nu_conn *c, uint32_t ready)
 {
@@ -319,7 +330,8 @@ static void on_early_close(struct nu_conn *c, uint32_t ready)
     if (c->read_pauses == 0)
         return;
     bool broken = (ready & NU_FD_ERROR) != 0;
-    c->reset |= broken;
+    if (broken)
+        note_error(c);
     if (broken || early_close_matters(c))
         nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
 }

@@ -5,6 +5,7 @@
  *
  *     client ends its side     -> upstream's write side ends        client gone  -> upstream is flushed and closed
  *     upstream ends its side   -> client's write side ends          upstream gone -> client is flushed and closed
+ *     one side is reset        -> the other is reset, as in Envoy
  *     one write buffer is full -> the other side is not read
  *
  * Bulk goes from socket to socket past the buffers (net/splice.h). */
@@ -186,6 +187,11 @@ static void far_gone(struct far_side *far)
     far->session = NULL;
     s->far = NULL;
     nu_timer_cancel(s->base.conn->worker->loop, &s->idle);
+    if (nu_conn_was_reset(far->base.conn)) {
+        flag(s, NU_FLAG_UPSTREAM_REMOTE_RESET);
+        nu_conn_close(s->base.conn, NU_CLOSE_ABORT);
+        return;
+    }
     nu_conn_close(s->base.conn, NU_CLOSE_FLUSH);
 }
 
@@ -405,7 +411,7 @@ static void log_session(struct session *s)
     nu_access_logs_run(&s->conf->access_logs, &(struct nu_log_entry){.info = c->stream, .type = NU_LOG_TCP_END});
 }
 
-/* The client is gone: what it sent is still delivered, unless we closed it. */
+/* The client is gone: what it sent is still delivered, unless we closed it or it reset the connection. */
 static void leave_upstream(struct session *s, enum nu_conn_event ev)
 {
     struct far_side *far = s->far;
@@ -414,8 +420,8 @@ static void leave_upstream(struct session *s, enum nu_conn_event ev)
     far->session = NULL;
     while (nu_conn_read_paused(up))
         nu_conn_read_resume(up);
-    if (ev == NU_CONN_LOCAL_CLOSE) {
-        nu_conn_close(up, NU_CLOSE_NOW);
+    if (ev == NU_CONN_LOCAL_CLOSE || nu_conn_was_reset(s->base.conn)) {
+        nu_conn_close(up, ev == NU_CONN_LOCAL_CLOSE ? NU_CLOSE_NOW : NU_CLOSE_ABORT);
         return;
     }
     if (nu_conn_is_open(up) && nu_conn_pending(up) > 0 && s->base.conn->info->listener != NULL) {

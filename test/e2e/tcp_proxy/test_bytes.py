@@ -108,3 +108,34 @@ def test_sixteen_mebibytes_arrive_as_sent(proxy, upstream, client):
     far.send(block)
     far.close()
     assert down.rest() == block
+
+
+@pytest.mark.parametrize("who", ["client", "upstream"])
+@pytest.mark.parametrize("other_is", ["open", "half-closed"])
+def test_a_reset_is_passed_on(proxy, upstream, client, tmp_path, who, other_is):
+    log = tmp_path / "log"
+    up = upstream()
+    p = proxy(relay(up.port, access_log=[c.file_log(log, "%RESPONSE_FLAGS%\n")]))
+    down = client(p.port).send(b"hello")
+    far = up.accept().expect(b"hello")
+    one, other = (down, far) if who == "client" else (far, down)
+    if other_is == "half-closed":
+        other.finish()
+        one.expect_end()
+    one.reset()
+    other.expect_reset()
+    p.expect_stats({"cluster.up.upstream_cx_active": 0, "cluster.up.upstream_cx_destroy_local": int(who == "client"),
+                    "cluster.up.upstream_cx_destroy_remote": int(who == "upstream")})
+    p.stop()
+    assert log.read_text() == ("-\n" if who == "client" else "UR\n")
+
+
+def test_what_came_before_a_reset_is_still_delivered(proxy, upstream, client):
+    up = upstream()
+    p = proxy(relay(up.port))
+    down = client(p.port).send(b"hello")
+    far = up.accept().expect(b"hello")
+    far.send(b"x" * 1000)
+    p.wait_stat("cluster.up.upstream_cx_rx_bytes_total", 1000)
+    far.reset()
+    down.expect(b"x" * 1000).expect_reset()
