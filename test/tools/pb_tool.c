@@ -13,10 +13,12 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "codec/json/json.h"
 #include "codec/pb/hash.h"
 #include "codec/pb/load_priv.h"
 #include "codec/pb/print.h"
 #include "codec/pb/wire.h"
+#include "codec/yaml/print.h"
 
 static void print_diags(struct nu_sb *out, const struct nu_diags *d)
 {
@@ -39,6 +41,23 @@ static struct nu_pb_msg *read_message(struct nu_arena *a, struct nu_diags *d, nu
     return t != NULL ? nu_pb_load_message(&l, t, type, NULL) : NULL;
 }
 
+/* As migrate writes YAML: from a tree. */
+static void write_yaml(struct nu_sb *out, const struct nu_pb_msg *m)
+{
+    struct nu_arena a;
+    struct nu_diags d;
+    struct nu_sb json = {0};
+    nu_arena_init(&a, NULL);
+    nu_diags_init(&d);
+    nu_pb_print_json(&json, m, NULL);
+    const struct nu_tree *t = nu_json_read(&a, &d, NU_STR("json"), nu_sb_str(&json));
+    if (t != NULL)
+        nu_yaml_print(out, t);
+    nu_sb_free(&json);
+    nu_diags_clear(&d);
+    nu_arena_clear(&a);
+}
+
 static void write_message(struct nu_sb *out, nu_str to, const struct nu_pb_msg *m)
 {
     struct nu_pb_print_options options = {
@@ -48,7 +67,7 @@ static void write_message(struct nu_sb *out, nu_str to, const struct nu_pb_msg *
     if (nu_str_eq(to, NU_STR("wire")))
         nu_pb_encode(out, m);
     else if (nu_str_eq(to, NU_STR("yaml")))
-        nu_pb_print_yaml(out, m, &options);
+        write_yaml(out, m);
     else if (nu_str_eq(to, NU_STR("hash")))
         nu_sb_printf(out, "%016" PRIx64, nu_pb_hash(m));
     else

@@ -82,7 +82,27 @@ struct nu_pos nu_pb_pos(const void *msg)
     return t != NULL ? t->pos : (struct nu_pos){0};
 }
 
-/* The place of a field: of its key when it was written, else of the message. `field` may end in "[index]". */
+/* What is between the brackets of "name[3]", and of "name[\"key\"]" without the quotes. */
+static nu_str in_brackets(nu_str field, size_t bracket)
+{
+    nu_str inner = nu_str_skip(field, bracket + 1);
+    inner = nu_str_first(inner, inner.len > 0 ? inner.len - 1 : 0);
+    bool quoted = inner.len >= 2 && inner.ptr[0] == '"' && inner.ptr[inner.len - 1] == '"';
+    return quoted ? nu_str_make(inner.ptr + 1, inner.len - 2) : inner;
+}
+
+/* Of an element of a list or a map; the list's or map's own key when it has no such element. */
+static struct nu_pos element_pos(const struct nu_tree_member *found, nu_str which)
+{
+    const struct nu_tree *t = found->value;
+    uint64_t index;
+    if (t->kind == NU_TREE_LIST && nu_str_to_u64(which, &index) && index < t->u.list.n)
+        return t->u.list.items[index]->pos;
+    const struct nu_tree_member *entry = t->kind == NU_TREE_MAP ? nu_tree_find(t, which) : NULL;
+    return entry != NULL ? entry->key_pos : found->key_pos;
+}
+
+/* The place of a field: of its key when it was written, else of the message. `field` may end in "[index]" or "[\"key\"]". */
 static struct nu_pos field_pos(const struct nu_pb_msg *m, nu_str field)
 {
     ssize_t bracket = nu_str_find(field, '[');
@@ -93,12 +113,7 @@ static struct nu_pos field_pos(const struct nu_pb_msg *m, nu_str field)
         found = nu_tree_find(m->tree, nu_pb_name(f->json_name));
     if (found == NULL)
         return nu_pb_pos(m);
-    uint64_t index;
-    if (bracket >= 0 && found->value->kind == NU_TREE_LIST && field.len > 0 &&
-        nu_str_to_u64(nu_str_first(nu_str_skip(field, (size_t)bracket + 1), field.len - (size_t)bracket - 2), &index) &&
-        index < found->value->u.list.n)
-        return found->value->u.list.items[index]->pos;
-    return found->key_pos;
+    return bracket >= 0 ? element_pos(found, in_brackets(field, (size_t)bracket)) : found->key_pos;
 }
 
 static void report_at(struct nu_diags *d, enum nu_diag_kind kind, const struct nu_pb_msg *m, const char *field,

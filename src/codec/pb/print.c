@@ -317,13 +317,13 @@ static void print_message(struct printer *p, const struct nu_pb_type *type, cons
     nu_pb_out_close(&p->out, &level);
 }
 
-static void print_root(struct nu_sb *out, const void *msg, const struct nu_pb_print_options *options, bool yaml)
+void nu_pb_print_json(struct nu_sb *out, const void *msg, const struct nu_pb_print_options *options)
 {
     static const struct nu_pb_print_options none;
     const struct nu_pb_msg *m = msg;
     const struct nu_pb_print_options *opt = options != NULL ? options : &none;
     struct printer p = {.primitives = opt->primitives,
-                        .out = {.sb = out, .yaml = yaml, .compact = opt->compact, .indent = opt->indent}};
+                        .out = {.sb = out, .compact = opt->compact, .indent = opt->indent}};
     if (!opt->as_any) {
         print_message(&p, m->type, m);
         return;
@@ -333,15 +333,4 @@ static void print_root(struct nu_sb *out, const void *msg, const struct nu_pb_pr
     nu_sb_add(&url, nu_pb_name(m->type->name));
     print_held(&p, nu_sb_str(&url), m);
     nu_sb_free(&url);
-}
-
-void nu_pb_print_json(struct nu_sb *out, const void *msg, const struct nu_pb_print_options *options)
-{
-    print_root(out, msg, options, false);
-}
-
-void nu_pb_print_yaml(struct nu_sb *out, const void *msg, const struct nu_pb_print_options *options)
-{
-    print_root(out, msg, options, true);
-    nu_sb_char(out, '\n');
 }

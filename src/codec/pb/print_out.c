@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * JSON as Google's writer lays it out: one space a level, characters escaped that break scripts or terminals. YAML: two
- * spaces a level, the first member of a map beside the dash of its list item. */
+ * JSON as Google's writer lays it out: one space a level, characters escaped that break scripts or terminals. */
 #include "codec/pb/print_out.h"
 
 #include "base/attr.h"
@@ -9,50 +8,31 @@
 static void break_line(struct nu_pb_out *o, unsigned level)
 {
     nu_sb_char(o->sb, '\n');
-    for (unsigned i = 0; i < level * (o->yaml ? 2u : 1u); i++)
+    for (unsigned i = 0; i < level; i++)
         nu_sb_char(o->sb, ' ');
-}
-
-/* Between "key:" and a value on the same line. */
-static void begin_value(struct nu_pb_out *o)
-{
-    if (o->after_key)
-        nu_sb_char(o->sb, ' ');
-    o->after_key = false;
 }
 
 void nu_pb_out_open(struct nu_pb_out *o, struct nu_pb_out_level *level, bool list)
 {
     *level = (struct nu_pb_out_level){.list = list};
-    if (!o->yaml)
-        nu_sb_char(o->sb, list ? '[' : '{');
+    nu_sb_char(o->sb, list ? '[' : '{');
     o->indent++;
 }
 
 void nu_pb_out_close(struct nu_pb_out *o, const struct nu_pb_out_level *level)
 {
     o->indent--;
-    if (!o->yaml) {
-        if (level->used && !o->compact)
-            break_line(o, o->indent);
-        nu_sb_char(o->sb, level->list ? ']' : '}');
-    } else if (!level->used) {
-        begin_value(o);
-        nu_sb_add(o->sb, level->list ? NU_STR("[]") : NU_STR("{}"));
-    }
+    if (level->used && !o->compact)
+        break_line(o, o->indent);
+    nu_sb_char(o->sb, level->list ? ']' : '}');
 }
 
 static void next_member(struct nu_pb_out *o, struct nu_pb_out_level *level)
 {
-    if (!o->yaml) {
-        if (level->used)
-            nu_sb_char(o->sb, ',');
-        if (!o->compact)
-            break_line(o, o->indent);
-    } else if (level->used || o->after_key) {
-        break_line(o, o->indent - 1);
-    }
-    o->after_key = false;
+    if (level->used)
+        nu_sb_char(o->sb, ',');
+    if (!o->compact)
+        break_line(o, o->indent);
     level->used = true;
 }
 
@@ -61,22 +41,17 @@ void nu_pb_out_key(struct nu_pb_out *o, struct nu_pb_out_level *level, nu_str ke
     next_member(o, level);
     nu_pb_out_string(o, key);
     nu_sb_char(o->sb, ':');
-    if (o->yaml)
-        o->after_key = true;
-    else if (!o->compact)
+    if (!o->compact)
         nu_sb_char(o->sb, ' ');
 }
 
 void nu_pb_out_item(struct nu_pb_out *o, struct nu_pb_out_level *level)
 {
     next_member(o, level);
-    if (o->yaml)
-        nu_sb_lit(o->sb, "- ");
 }
 
 void nu_pb_out_raw(struct nu_pb_out *o, nu_str text)
 {
-    begin_value(o);
     nu_sb_add(o->sb, text);
 }
 
@@ -124,21 +99,18 @@ static void add_escape(struct nu_pb_out *o, uint32_t c)
         nu_sb_printf(o->sb, "\\%c", to[at - from]);
     else if (c < 0x10000)
         nu_sb_printf(o->sb, "\\u%04x", c);
-    else if (o->yaml)
-        nu_sb_printf(o->sb, "\\U%08x", c);
     else
         nu_sb_printf(o->sb, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 | (c & 0x3ff));
 }
 
-static void add_quoted(struct nu_pb_out *o, nu_str text)
+void nu_pb_out_string(struct nu_pb_out *o, nu_str text)
 {
     const uint8_t *p = (const uint8_t *)text.ptr, *end = p + text.len;
     nu_sb_char(o->sb, '"');
     while (p < end) {
         const uint8_t *start = p;
         uint32_t c = next_char(&p, end);
-        /* YAML's set of printable characters ends before these two. */
-        if (must_escape(c) || (o->yaml && (c == 0xfffe || c == 0xffff)))
+        if (must_escape(c))
             add_escape(o, c);
         else if (c == 0xfffd)
             nu_sb_lit(o->sb, "\xef\xbf\xbd");
@@ -146,46 +118,4 @@ static void add_quoted(struct nu_pb_out *o, nu_str text)
             nu_sb_add(o->sb, nu_str_make(start, (size_t)(p - start)));
     }
     nu_sb_char(o->sb, '"');
-}
-
-/* Digits and dots that are no number: a duration ("0.25s") or an address ("127.0.0.1"). */
-static bool is_odd_number(nu_str text)
-{
-    size_t dots = 0;
-    bool seconds = nu_str_ends(text, NU_STR("s"));
-    for (size_t i = 0; i < text.len - seconds; i++) {
-        dots += text.ptr[i] == '.';
-        if ((text.ptr[i] < '0' || text.ptr[i] > '9') && (text.ptr[i] != '.' || i == 0))
-            return false;
-    }
-    return text.len > 1 && (seconds ? dots < 2 : dots == 3);
-}
-
-/* Whether YAML (1.1 and 1.2) reads this text back as the same string without quotes. What is not sure is not. */
-static bool is_plain(nu_str text)
-{
-    static const char *const words[] = {"y", "yes", "n", "no", "on", "off", "true", "false", "null", "nan", "inf"};
-    for (size_t i = 0; i < NU_ARRAY_LEN(words); i++)
-        if (nu_str_eq_nocase(text, nu_str_from(words[i])))
-            return false;
-    if (is_odd_number(text))
-        return true;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '/';
-        bool inside = (c >= '0' && c <= '9') || (c != '\0' && strchr(".-+@%=$~;()", c) != NULL);
-        bool between = (c == ' ' || c == ':') && i + 1 < text.len && text.ptr[i + 1] != ' ';
-        if (!letter && !(i > 0 && (inside || between)))
-            return false;
-    }
-    return text.len > 0;
-}
-
-void nu_pb_out_string(struct nu_pb_out *o, nu_str text)
-{
-    begin_value(o);
-    if (o->yaml && is_plain(text))
-        nu_sb_add(o->sb, text);
-    else
-        add_quoted(o, text);
 }

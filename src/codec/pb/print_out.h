@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Maps, lists and scalars written as JSON or as block YAML: the layout of print.c. For codec/pb only. */
+ * Maps, lists and scalars written as JSON: the layout of print.c. For codec/pb only. */
 #ifndef NU_CODEC_PB_PRINT_OUT_H
 #define NU_CODEC_PB_PRINT_OUT_H
 
@@ -8,9 +8,7 @@
 
 struct nu_pb_out {
     struct nu_sb *sb;
-    bool yaml;
-    bool compact;    /* JSON only */
-    bool after_key;  /* YAML: "key:" was written, nothing behind it yet */
+    bool compact;    /* no line breaks and spaces */
     unsigned indent; /* levels */
 };
 
@@ -25,7 +23,7 @@ void nu_pb_out_close(struct nu_pb_out *o, const struct nu_pb_out_level *level);
 void nu_pb_out_key(struct nu_pb_out *o, struct nu_pb_out_level *level, nu_str key);
 void nu_pb_out_item(struct nu_pb_out *o, struct nu_pb_out_level *level);
 
-/* A scalar as it stands (a number, true, null), and a string, quoted where it must be. */
+/* A scalar as it stands (a number, true, null), and a string in quotes. */
 void nu_pb_out_raw(struct nu_pb_out *o, nu_str text);
 void nu_pb_out_string(struct nu_pb_out *o, nu_str text);
 

@@ -101,6 +101,26 @@ static void places(void **state)
         d->path, NU_STR("static_resources.listeners[0].filter_chains[0].filters[0].typed_config.max_connect_attempts")));
 }
 
+/* Elements of lists and maps have places of their own. */
+static void places_of_elements(void **state)
+{
+    struct fixture *f = *state;
+    (void)bootstrap(f, "stats_config:\n"
+                       "  histogram_bucket_settings:\n"
+                       "  - match: {exact: a}\n"
+                       "    buckets:\n"
+                       "    - 1\n"
+                       "    - 0\n");
+    const struct nu_diag *d = found(f, NU_DIAG_ERROR, "buckets[1]: must be greater than 0");
+    assert_int_equal(d->pos.line, 6);
+    assert_int_equal(d->pos.column, 7);
+    const struct nu_pb_msg *m = load(f, "filterMetadata:\n  a: {}\n  b]: {}\n", TYPE(envoy_config_core_v3_Metadata));
+    nu_pb_warn(&f->diags, m, "filter_metadata[\"b]\"]", "one");
+    assert_int_equal(found(f, NU_DIAG_WARNING, "one")->pos.line, 3);
+    nu_pb_warn(&f->diags, m, "filter_metadata[\"c\"]", "other"); /* it is not there */
+    assert_int_equal(found(f, NU_DIAG_WARNING, "other")->pos.line, 1);
+}
+
 /* All that is wrong is told in one run. */
 static void many_at_once(void **state)
 {
@@ -114,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(places, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(places_of_elements, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_at_once, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

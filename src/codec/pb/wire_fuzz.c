@@ -18,7 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         nu_pb_validate(&a, &d, m);
         nu_fuzz_wire_round_trip(&a, m);
         nu_pb_print_json(&text, m, NULL);
-        nu_pb_print_yaml(&text, m, NULL);
         nu_sb_free(&text);
     }
     nu_diags_clear(&d);
