@@ -347,12 +347,14 @@ void nu_conn_close_why(struct nu_conn *c, enum nu_close_type type, nu_str detail
     if (details.ptr != NULL && c->info->local_close_reason.ptr == NULL)
         c->info->local_close_reason = details;
     bool abort = type == NU_CLOSE_ABORT;
-    if (!abort && type != NU_CLOSE_NOW && c->state != NU_CONN_CONNECTING) {
+    /* Before that nothing can be flushed (Envoy's canFlushClose). */
+    bool connected = c->state != NU_CONN_CONNECTING && (c->transport_up || !c->transport->secure);
+    if (!abort && type != NU_CLOSE_NOW && connected) {
         begin_closing(c, type);
         return;
     }
     /* Nobody waits for the flush, but what the kernel takes now may go. */
-    if (nu_conn_pending(c) > 0 && c->writable && c->state != NU_CONN_CONNECTING)
+    if (nu_conn_pending(c) > 0 && c->writable && connected)
         nu_conn_count_written(c, nu_conn_put(c, !abort).n);
     nu_conn_end(c, NU_CONN_LOCAL_CLOSE, abort);
 }

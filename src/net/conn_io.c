@@ -78,14 +78,18 @@ void nu_conn_count_written(struct nu_conn *c, size_t n)
 
 enum read_end { READ_MORE, READ_FIN, READ_FAILED };
 
-/* Reads one turn's share into c->in. */
+/* Reads one turn's share into c->in. When a handshake ends in the middle, what comes after it is for those who may have
+ * paused. */
 static enum read_end fill(struct nu_conn *c, size_t *got)
 {
+    bool was_up = c->transport_up;
     while (c->readable && *got < READ_SHARE) {
         struct nu_io_result r = c->transport->ops->read(c, &c->in, READ_SHARE - *got);
         *got += r.n;
-        if (r.status == NU_IO_OK)
+        if (r.status == NU_IO_OK && (was_up || nu_conn_can_read(c)))
             continue;
+        if (r.status == NU_IO_OK)
+            break;
         c->readable = 0;
         if (r.status == NU_IO_END)
             return READ_FIN;
@@ -134,7 +138,7 @@ static void after_read(struct nu_conn *c, enum read_end how)
     if (!nu_conn_is_open(c))
         return;
     if (how == READ_FAILED || (how == READ_FIN && !c->half_close)) {
-        c->reset |= how == READ_FAILED;
+        c->reset |= how == READ_FAILED && c->error != 0; /* else the transport's own failure */
         nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
         return;
     }
@@ -234,7 +238,7 @@ static void write_some(struct nu_conn *c, bool end)
     if (r.status == NU_IO_AGAIN)
         c->writable = 0;
     if (r.status == NU_IO_ERROR) {
-        c->reset = 1;
+        c->reset |= c->error != 0;
         nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
         return;
     }
@@ -248,7 +252,7 @@ static void write_some(struct nu_conn *c, bool end)
 
 static bool wants_write(const struct nu_conn *c)
 {
-    return nu_conn_pending(c) > 0 || !c->transport_up || (c->write_end && !c->write_end_sent);
+    return nu_conn_pending(c) > 0 || c->transport_holds || !c->transport_up || (c->write_end && !c->write_end_sent);
 }
 
 void nu_conn_write_now(struct nu_conn *c)
@@ -257,9 +261,11 @@ void nu_conn_write_now(struct nu_conn *c)
         return;
     if (c->writable && wants_write(c))
         write_some(c, c->write_end && !c->write_end_sent);
-    if (c->state == NU_CONN_CLOSING && nu_conn_pending(c) == 0)
+    if (nu_conn_pending(c) > 0 || c->transport_holds)
+        return;
+    if (c->state == NU_CONN_CLOSING)
         flushed_while_closing(c);
-    else if (c->state == NU_CONN_OPEN && c->write_end_sent && c->read_end && nu_conn_pending(c) == 0)
+    else if (c->state == NU_CONN_OPEN && c->write_end_sent && c->read_end)
         nu_conn_end(c, NU_CONN_LOCAL_CLOSE, false);
 }
 

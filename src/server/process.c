@@ -28,6 +28,7 @@
 #include "server/server_stats.h"
 #include "server/signals.h"
 #include "server/version.h"
+#include "tls/tls_process.h"
 #include "upstream/cluster_manager.h"
 #include "worker/runtime.h"
 #include "worker/worker.h"
@@ -274,6 +275,7 @@ static void process_free(struct nu_process *p)
     settle(all);
     nu_arena_clear(&p->conf_arena);
     nu_sb_free(&p->bootstrap);
+    nu_tls_process_free(&s->tls);
     nu_workers_free(&s->workers);
     nu_stats_free(&s->stats);
 }

@@ -78,6 +78,14 @@ void nu_workers_stop(struct nu_workers *all)
     }
 }
 
+static void free_locals(const struct nu_workers *all, struct nu_worker *w)
+{
+    for (unsigned i = 0; i < nu_min(w->n_locals, NU_WORKER_LOCALS); i++)
+        if (w->locals[i] != NULL && all->local_free[i] != NULL)
+            all->local_free[i](w->locals[i]);
+    nu_free(w->locals);
+}
+
 void nu_workers_free(struct nu_workers **allp)
 {
     struct nu_workers *all = nu_take(allp);
@@ -87,11 +95,11 @@ void nu_workers_free(struct nu_workers **allp)
         struct nu_worker *w = &all->workers[i];
         NU_ASSERT(!w->has_thread);
         nu_loop_free(&w->loop);
+        free_locals(all, w);
         nu_arena_cache_clear(&w->arenas);
         nu_buf_pool_clear(&w->bufs);
         nu_pipes_trim(&w->pipes, 0);
         NU_ASSERT_SLOW(w->pipes.n == 0);
-        nu_free(w->locals);
         nu_sb_free(&w->line);
     }
     nu_free(all->workers);
@@ -164,9 +172,12 @@ nu_str nu_worker_http_date(struct nu_worker *w)
 
 /* ---- per-worker state of modules ---- */
 
-unsigned nu_worker_local_key(struct nu_workers *all)
+unsigned nu_worker_local_key(struct nu_workers *all, void (*free)(void *value))
 {
-    return atomic_fetch_add(&all->n_local_keys, 1);
+    unsigned key = atomic_fetch_add(&all->n_local_keys, 1);
+    NU_ASSERT(key < NU_WORKER_LOCALS);
+    all->local_free[key] = free;
+    return key;
 }
 
 void **nu_worker_local(struct nu_worker *w, unsigned key)

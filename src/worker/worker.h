@@ -42,6 +42,9 @@ struct nu_worker {
     bool has_thread;
 };
 
+/* Modules with per-worker state, at most. */
+#define NU_WORKER_LOCALS 16u
+
 struct nu_workers {
     struct nu_worker *workers; /* n + 1; the last is the main thread's */
     unsigned n;
@@ -49,6 +52,7 @@ struct nu_workers {
     struct nu_timer grace_timer; /* main loop */
     struct nu_list grace;
     _Atomic unsigned n_local_keys;
+    void (*local_free[NU_WORKER_LOCALS])(void *value); /* by key; NULL: nothing to free */
 };
 
 /* n worker loops (not started) and the main loop. */
@@ -80,8 +84,8 @@ static inline uint64_t nu_worker_next_id(struct nu_worker *w)
 nu_str nu_worker_http_date(struct nu_worker *w);
 
 /* Per-worker state of a module: a key is made once on the main thread before workers start or at any time later;
- * the value is the worker's own, NULL at first. */
-unsigned nu_worker_local_key(struct nu_workers *all);
+ * the value is the worker's own, NULL at first. free (may be NULL) ends it when the loops have stopped. */
+unsigned nu_worker_local_key(struct nu_workers *all, void (*free)(void *value));
 void **nu_worker_local(struct nu_worker *w, unsigned key);
 
 #endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The TLS transport of a filter chain or cluster, and its source: what makes contexts from the configuration and secrets, and
+ * publishes each new one to the workers. The transport lives in the snapshot's arena; its source outlives it until the main
+ * thread hears that it is gone. */
+#ifndef NU_TLS_TRANSPORT_H
+#define NU_TLS_TRANSPORT_H
+
+#include "event/loop.h"
+#include "net/transport.h"
+#include "tls/context.h"
+#include "tls/secret.h"
+#include "worker/slot.h"
+
+struct nu_pb_msg;
+struct nu_tls;
+struct nu_tls_conn;
+struct nu_tls_source;
+struct nu_worker;
+
+struct nu_tls_transport {
+    struct nu_transport_conf base;
+    struct nu_tls_source *source;
+};
+
+extern const struct nu_transport_ops nu_tls_ops;        /* server */
+extern const struct nu_transport_ops nu_tls_client_ops; /* with pool_key and the like */
+
+/* A secret that a source uses. */
+struct nu_tls_source_secret {
+    struct nu_secret_user user;
+    struct nu_tls_source *source;
+};
+
+#define NU_TLS_MAX_SECRETS 66u
+
+struct nu_tls_source {
+    struct nu_list node;    /* nu_tls.sources */
+    struct nu_tls *process;
+    bool server;
+    struct nu_slot slot;    /* struct nu_tls_context; NULL: secrets are missing */
+    struct nu_scope *scope;         /* ssl.; references; NULL: only validating */
+    struct nu_scope *factory_scope; /* server_ssl_socket_factory. or client_... */
+    uint8_t *message;       /* the wire bytes of the configuration, to build anew; NULL: no secret can change */
+    size_t message_len;
+    nu_str *server_names;   /* of the filter chain's match; own memory */
+    size_t n_server_names;
+    struct nu_tls_source_secret *secrets; /* in the order in which the message names them */
+    size_t n_secrets;
+    struct nu_post post;
+};
+
+/* A worker: the newest context, with a reference; NULL: secrets are missing, which is counted. */
+struct nu_tls_context *nu_tls_source_context(struct nu_tls_source *s, const struct nu_worker *w);
+
+/* The client's part of on_connected: SNI, session, what the pool asked for. */
+void nu_tls_client_prepare(struct nu_tls_conn *t);
+
+/* The k-th secret that the message names; NULL: reported. On the first build it is looked up. */
+struct nu_secret *nu_tls_source_secret(struct nu_factory *f, struct nu_tls_source *s, size_t k, const void *config,
+                                       enum nu_secret_kind kind);
+
+/* Builds a context from the message (server_context.c, client_context.c). false: reported. *out NULL: secrets are missing. */
+bool nu_tls_server_context_build(struct nu_factory *f, struct nu_tls_source *s,
+                                 const struct envoy_extensions_transport_sockets_tls_v3_DownstreamTlsContext *m,
+                                 struct nu_tls_context **out);
+bool nu_tls_client_context_build(struct nu_factory *f, struct nu_tls_source *s,
+                                 const struct envoy_extensions_transport_sockets_tls_v3_UpstreamTlsContext *m,
+                                 struct nu_tls_context **out);
+
+#endif
