@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 NU_NORETURN NU_COLD static void out_of_memory(size_t size)
 {
@@ -29,6 +30,19 @@ void *nu_calloc(size_t n, size_t size)
     if (p == NULL)
         out_of_memory(size);
     return p;
+}
+
+void *nu_alloc_pages(size_t n)
+{
+    void *p = aligned_alloc(NU_PAGE, n * NU_PAGE);
+    if (p == NULL)
+        out_of_memory(n * NU_PAGE);
+    return p;
+}
+
+void nu_page_unneeded(void *page)
+{
+    (void)madvise(page, NU_PAGE, MADV_DONTNEED); /* where pages are larger it stays */
 }
 
 void *nu_realloc(void *old, size_t size)

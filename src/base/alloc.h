@@ -12,6 +12,12 @@
 __attribute__((malloc, returns_nonnull)) void *nu_alloc(size_t size);
 __attribute__((malloc, returns_nonnull)) void *nu_zalloc(size_t size);
 __attribute__((returns_nonnull)) void *nu_realloc(void *p, size_t size);
+/* Whole pages. Freed with nu_free. */
+__attribute__((malloc, returns_nonnull)) void *nu_alloc_pages(size_t n);
+/* Gives the memory of one such page back to the system; it reads as zeros, or as before, until it is written again. */
+void nu_page_unneeded(void *page);
+#define NU_PAGE 4096u
+
 /* n * size with an overflow check. */
 __attribute__((malloc, returns_nonnull)) void *nu_calloc(size_t n, size_t size);
 void nu_free(void *p);

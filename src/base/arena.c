@@ -6,9 +6,11 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+_Static_assert(NU_ARENA_CHUNK == NU_PAGE, "a spare chunk is a page");
+
 struct nu_arena_chunk {
     struct nu_arena_chunk *older;
-    size_t size; /* of the whole chunk; NU_ARENA_CHUNK: may go back to the cache */
+    size_t size; /* of the whole chunk; NU_ARENA_CHUNK: of the cache, if there is one */
     _Alignas(16) uint8_t bytes[];
 };
 
@@ -29,29 +31,50 @@ void nu_arena_init_sized(struct nu_arena *a, uint32_t chunk_size)
     *a = (struct nu_arena){.chunk_size = chunk_size};
 }
 
+/* Chunks are cut from slabs, so that each is a page, whatever the heap has between them. */
+#define SLAB_CHUNKS 16u
+
+static void add_slab(struct nu_arena_cache *cache)
+{
+    uint8_t *slab = nu_alloc_pages(SLAB_CHUNKS);
+    cache->slabs = nu_realloc(cache->slabs, (cache->n_slabs + 1) * sizeof(*cache->slabs));
+    cache->slabs[cache->n_slabs++] = slab;
+    cache->spare = nu_realloc(cache->spare, (size_t)cache->n_slabs * SLAB_CHUNKS * sizeof(*cache->spare));
+    for (unsigned i = SLAB_CHUNKS; i-- > 0;)
+        cache->spare[cache->n++] = slab + (size_t)i * NU_ARENA_CHUNK;
+}
+
 static struct nu_arena_chunk *chunk_get(struct nu_arena_cache *cache, size_t size)
 {
     struct nu_arena_chunk *c;
-    if (size == NU_ARENA_CHUNK && cache != NULL && cache->free != NULL) {
-        c = cache->free;
-        cache->free = c->older;
-        cache->n--;
-        return c;
+    if (size == NU_ARENA_CHUNK && cache != NULL) {
+        if (cache->n == 0)
+            add_slab(cache);
+        c = cache->spare[--cache->n];
+        if (cache->n < cache->low)
+            cache->low = cache->n;
+    } else {
+        c = nu_alloc(size);
     }
-    c = nu_alloc(size);
     c->size = size;
     return c;
 }
 
 static void chunk_put(struct nu_arena_cache *cache, struct nu_arena_chunk *c)
 {
-    if (cache == NULL || c->size != NU_ARENA_CHUNK || cache->n >= cache->max) {
+    if (cache == NULL || c->size != NU_ARENA_CHUNK)
         nu_free(c);
-        return;
-    }
-    c->older = cache->free;
-    cache->free = c;
-    cache->n++;
+    else
+        cache->spare[cache->n++] = c;
+}
+
+void nu_arena_cache_trim(struct nu_arena_cache *cache, unsigned keep, bool idle)
+{
+    unsigned unused = idle ? cache->n : cache->low;
+    cache->n_cold = nu_min(cache->n_cold, cache->low);
+    while (cache->n_cold + keep < unused)
+        nu_page_unneeded(cache->spare[cache->n_cold++]);
+    cache->low = cache->n;
 }
 
 void *nu_arena_alloc_slow(struct nu_arena *a, size_t size, size_t align)
@@ -81,13 +104,18 @@ void *nu_arena_calloc(struct nu_arena *a, size_t n, size_t size)
     return nu_arena_zalloc(a, total);
 }
 
-void nu_arena_clear(struct nu_arena *a)
+void nu_arena_clean_up(struct nu_arena *a)
 {
     while (a->cleanups != NULL) {
         struct nu_arena_cleanup *c = a->cleanups;
         a->cleanups = c->older;
         c->fn(c->arg);
     }
+}
+
+void nu_arena_clear(struct nu_arena *a)
+{
+    nu_arena_clean_up(a);
     while (a->chunk != NULL) {
         struct nu_arena_chunk *c = a->chunk;
         a->chunk = c->older;
@@ -98,12 +126,11 @@ void nu_arena_clear(struct nu_arena *a)
 
 void nu_arena_cache_clear(struct nu_arena_cache *cache)
 {
-    while (cache->free != NULL) {
-        struct nu_arena_chunk *c = cache->free;
-        cache->free = c->older;
-        nu_free(c);
-    }
-    cache->n = 0;
+    for (unsigned i = 0; i < cache->n_slabs; i++)
+        nu_free(cache->slabs[i]);
+    nu_free(cache->slabs);
+    nu_free(cache->spare);
+    *cache = (struct nu_arena_cache){0};
 }
 
 char *nu_arena_cstr(struct nu_arena *a, nu_str s)

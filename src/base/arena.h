@@ -20,10 +20,14 @@ struct nu_arena_cleanup;
 /* Bytes of a cached chunk, its header included. */
 #define NU_ARENA_CHUNK 4096u
 
-/* A bounded stack of spare chunks. Zero-initialise; `max` chunks are kept, more are freed. */
+/* A stack of spare chunks, each one page. Zero-initialise. Pages of chunks that were not used for a while go back to the
+ * system (nu_arena_cache_trim); their addresses stay. */
 struct nu_arena_cache {
-    struct nu_arena_chunk *free;
-    unsigned n, max;
+    void **spare;        /* [n], room for all there are */
+    void **slabs;        /* what they were cut from */
+    unsigned n, n_slabs;
+    unsigned n_cold;     /* the lowest of them have no memory */
+    unsigned low;        /* the least that were spare since the last trim */
 };
 
 struct nu_arena {
@@ -40,11 +44,16 @@ void nu_arena_init(struct nu_arena *a, struct nu_arena_cache *cache);
 /* The same with smaller (or larger) chunks of the heap: for what lives long and holds little, as an idle connection. */
 void nu_arena_init_sized(struct nu_arena *a, uint32_t chunk_size);
 
+/* Runs the cleanups only. */
+void nu_arena_clean_up(struct nu_arena *a);
 /* Runs the cleanups, gives all memory back, leaves the arena empty and usable. */
 void nu_arena_clear(struct nu_arena *a);
 
-/* Frees the cache's spare chunks. */
+/* Frees the cache's memory; no arena may use it any more. */
 void nu_arena_cache_clear(struct nu_arena_cache *c);
+/* Gives back the pages of chunks that were spare all the time since the last call (idle: that are spare now), but for
+ * `keep` of them. */
+void nu_arena_cache_trim(struct nu_arena_cache *c, unsigned keep, bool idle);
 
 /* Slow path of nu_arena_alloc: a new chunk. */
 void *nu_arena_alloc_slow(struct nu_arena *a, size_t size, size_t align);

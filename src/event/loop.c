@@ -16,6 +16,7 @@
 #define EVENTS_PER_WAIT 256
 /* The wall clock is taken as monotonic time plus an offset that is read again this often. */
 #define WALL_OFFSET_LIFE_NS (250 * NU_NS_PER_MS)
+#define TIDY_EVERY_MS 1000u
 
 struct queue {
     struct nu_task *head, **tail;
@@ -31,8 +32,9 @@ struct nu_loop {
     int n_events, at_event;
     _Atomic uint64_t epoch;
     _Atomic bool waiting, stopping;
-    void (*on_idle)(void *arg);
-    void *on_idle_arg;
+    void (*on_tidy)(void *arg, bool idle);
+    void *on_tidy_arg;
+    uint64_t tidy_at_ms; /* 0: nothing has happened since the last time */
     struct nu_watch wake;
     pthread_mutex_t post_lock;
     struct nu_post *posted, **posted_tail;
@@ -54,9 +56,8 @@ static void queue_init(struct queue *q)
 
 static void queue_push(struct queue *q, struct nu_task *t, void (*run)(struct nu_task *t))
 {
-    if (t->queued)
+    if (t->run != NULL)
         return;
-    t->queued = true;
     t->run = run;
     t->next = NULL;
     *q->tail = t;
@@ -70,8 +71,9 @@ static void queue_run(struct queue *q)
         q->head = t->next;
         if (q->head == NULL)
             q->tail = &q->head;
-        t->queued = false;
-        t->run(t);
+        void (*run)(struct nu_task *t) = t->run;
+        t->run = NULL;
+        run(t);
     }
 }
 
@@ -83,7 +85,7 @@ static bool queue_remove(struct queue *q, struct nu_task *t)
         *at = t->next;
         if (t->next == NULL)
             q->tail = at;
-        t->queued = false;
+        t->run = NULL;
         return true;
     }
     return false;
@@ -106,7 +108,7 @@ void nu_loop_defer(struct nu_loop *loop, struct nu_task *t, void (*run)(struct n
 
 void nu_loop_cancel_task(struct nu_loop *loop, struct nu_task *t)
 {
-    if (t->queued && !queue_remove(&loop->soon, t))
+    if (t->run != NULL && !queue_remove(&loop->soon, t))
         queue_remove(&loop->flush, t);
 }
 
@@ -313,12 +315,13 @@ static int wait_timeout(struct nu_loop *loop, nu_ms wait)
     if (loop->soon.head != NULL || atomic_load_explicit(&loop->has_posts, memory_order_relaxed))
         return 0;
     int64_t until = nu_wheel_wait_ms(&loop->wheel, loop->now_ms);
+    if (loop->tidy_at_ms != 0 && (until < 0 || until > (int64_t)TIDY_EVERY_MS))
+        until = TIDY_EVERY_MS;
     if (wait.v >= 0 && (until < 0 || wait.v < until))
         until = wait.v;
     return (int)nu_min(until, (int64_t)3600 * 1000);
 }
 
-/* Sleeps only when a poll without waiting finds nothing: a busy loop never pays for the idle callback. */
 static void wait_for_events(struct nu_loop *loop, nu_ms wait)
 {
     int timeout = wait_timeout(loop, wait);
@@ -341,19 +344,27 @@ static void run_events(struct nu_loop *loop)
     loop->n_events = loop->at_event = 0;
 }
 
+static void tidy(struct nu_loop *loop, bool idle)
+{
+    loop->on_tidy(loop->on_tidy_arg, idle);
+    loop->tidy_at_ms = idle ? 0 : loop->now_ms + TIDY_EVERY_MS;
+}
+
 void nu_loop_turn(struct nu_loop *loop, nu_ms wait)
 {
     wait_for_events(loop, wait);
     nu_loop_update_clock(loop);
     bool idle = loop->n_events == 0;
+    if (!idle && loop->tidy_at_ms == 0 && loop->on_tidy != NULL)
+        loop->tidy_at_ms = loop->now_ms + TIDY_EVERY_MS;
     run_events(loop);
     nu_wheel_advance(&loop->wheel, loop->now_ms);
     run_posts(loop);
     queue_run(&loop->soon);
     queue_run(&loop->flush);
     queue_run(&loop->deferred);
-    if (idle && loop->on_idle != NULL)
-        loop->on_idle(loop->on_idle_arg);
+    if (nu_unlikely(loop->tidy_at_ms != 0 && loop->now_ms >= loop->tidy_at_ms))
+        tidy(loop, idle);
     atomic_fetch_add_explicit(&loop->epoch, 1, memory_order_release);
 }
 
@@ -385,8 +396,8 @@ bool nu_loop_is_waiting(const struct nu_loop *loop)
     return atomic_load_explicit(&loop->waiting, memory_order_acquire);
 }
 
-void nu_loop_on_idle(struct nu_loop *loop, void (*fn)(void *arg), void *arg)
+void nu_loop_on_tidy(struct nu_loop *loop, void (*fn)(void *arg, bool idle), void *arg)
 {
-    loop->on_idle = fn;
-    loop->on_idle_arg = arg;
+    loop->on_tidy = fn;
+    loop->on_tidy_arg = arg;
 }

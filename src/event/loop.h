@@ -58,9 +58,13 @@ void nu_loop_close(struct nu_loop *loop, struct nu_watch *w);
 
 struct nu_task {
     struct nu_task *next;
-    void (*run)(struct nu_task *t);
-    bool queued;
+    void (*run)(struct nu_task *t); /* NULL: not queued */
 };
+
+static inline bool nu_task_queued(const struct nu_task *t)
+{
+    return t->run != NULL;
+}
 
 /* Each queues t once (no effect when it is already queued). */
 void nu_loop_soon(struct nu_loop *loop, struct nu_task *t, void (*run)(struct nu_task *t));
@@ -73,9 +77,8 @@ void nu_loop_cancel_task(struct nu_loop *loop, struct nu_task *t);
 
 struct nu_timer {
     struct nu_list node;
-    uint64_t deadline_ms; /* loop time; may lie after the slot's time: re-armed lazily */
+    uint64_t deadline_ms; /* loop time, may lie after the slot's time: re-armed lazily; 0: not armed */
     void (*on_fire)(struct nu_timer *t);
-    uint8_t armed, level;
 };
 
 void nu_timer_init(struct nu_timer *t, void (*on_fire)(struct nu_timer *t));
@@ -84,7 +87,7 @@ void nu_timer_arm(struct nu_loop *loop, struct nu_timer *t, nu_ms after);
 void nu_timer_cancel(struct nu_loop *loop, struct nu_timer *t);
 static inline bool nu_timer_armed(const struct nu_timer *t)
 {
-    return t->armed != 0;
+    return t->deadline_ms != 0;
 }
 
 /* ---- work from other threads ---- */
@@ -121,7 +124,8 @@ uint64_t nu_loop_update_clock(struct nu_loop *loop);
 uint64_t nu_loop_epoch(const struct nu_loop *loop);
 bool nu_loop_is_waiting(const struct nu_loop *loop);
 
-/* Called when the loop is about to sleep with nothing to do (to trim pools); may be NULL. */
-void nu_loop_on_idle(struct nu_loop *loop, void (*fn)(void *arg), void *arg);
+/* To give spare memory back: called about once a second while something happens, and (idle) once after a second in which
+ * nothing did. */
+void nu_loop_on_tidy(struct nu_loop *loop, void (*fn)(void *arg, bool idle), void *arg);
 
 #endif

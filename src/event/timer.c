@@ -28,21 +28,20 @@ static void place(struct nu_wheel *w, struct nu_timer *t)
     while (level < NU_WHEEL_LEVELS - 1 && (away >> (NU_WHEEL_BITS * (level + 1))) != 0)
         level++;
     unsigned slot = (unsigned)(due >> (NU_WHEEL_BITS * level)) & SLOT_MASK;
-    t->level = (uint8_t)level;
     nu_list_push_back(&w->slots[level][slot], &t->node);
     w->busy[level] |= 1ull << slot;
 }
 
 void nu_wheel_arm(struct nu_wheel *w, struct nu_timer *t, uint64_t deadline_ms)
 {
-    if (t->armed) {
+    deadline_ms = nu_max(deadline_ms, (uint64_t)1); /* 0 says that it is not armed */
+    if (t->deadline_ms != 0) {
         bool later = deadline_ms >= t->deadline_ms;
         t->deadline_ms = deadline_ms;
         if (later)
             return; /* placed again when its slot comes up */
         nu_list_remove(&t->node);
     } else {
-        t->armed = 1;
         t->deadline_ms = deadline_ms;
         w->n++;
     }
@@ -51,9 +50,9 @@ void nu_wheel_arm(struct nu_wheel *w, struct nu_timer *t, uint64_t deadline_ms)
 
 void nu_wheel_cancel(struct nu_wheel *w, struct nu_timer *t)
 {
-    if (!t->armed)
+    if (t->deadline_ms == 0)
         return;
-    t->armed = 0;
+    t->deadline_ms = 0;
     w->n--;
     nu_list_remove(&t->node);
 }
@@ -111,7 +110,7 @@ void nu_wheel_advance(struct nu_wheel *w, uint64_t now_ms)
             place(w, t);
             continue;
         }
-        t->armed = 0;
+        t->deadline_ms = 0;
         w->n--;
         t->on_fire(t);
     }

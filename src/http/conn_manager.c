@@ -46,13 +46,13 @@ static void close_when_written(struct hcm_conn *hc, bool delay)
 
 static void arm_idle(struct hcm_conn *hc)
 {
-    if (hc->conf->idle_timeout.v > 0)
-        nu_timer_arm(loop_of(hc), &hc->idle_timer, hc->conf->idle_timeout);
+    if (hc->conf->idle_timeout.v > 0 && nu_conn_is_open(hc->filter.conn))
+        nu_timer_arm(loop_of(hc), &hc->filter.conn->timer, hc->conf->idle_timeout);
 }
 
 static void on_idle(struct nu_timer *t)
 {
-    struct hcm_conn *hc = nu_container_of(t, struct hcm_conn, idle_timer);
+    struct hcm_conn *hc = of_filter(nu_container_of(t, struct nu_conn, timer)->filters_tail);
     if (hc->n_streams > 0) { /* armed lazily: streams of this connection are under way */
         arm_idle(hc);
         return;
@@ -173,10 +173,11 @@ static void on_head_timeout(struct nu_timer *t)
     refuse(hc, 408, NU_STR("request header timeout"), NU_STR("request_header_timeout"), NU_N_RESPONSE_FLAGS);
 }
 
-static void on_stream_end(struct nu_session_owner *o, struct nu_codec_stream *codec)
+static void on_stream_end(struct nu_session_owner *o, struct nu_codec_stream *codec, bool reset)
 {
     (void)o;
     (void)codec;
+    (void)reset;
 }
 
 static const struct nu_session_owner_ops owner_ops = {
@@ -294,7 +295,6 @@ static void on_event(struct nu_net_filter *f, enum nu_conn_event ev)
         return;
     count_gone(hc, ev);
     hc->closed = true;
-    nu_timer_cancel(loop_of(hc), &hc->idle_timer);
     if (hc->timers != NULL) {
         nu_timer_cancel(loop_of(hc), &hc->timers->duration);
         nu_timer_cancel(loop_of(hc), &hc->timers->head);
@@ -353,7 +353,7 @@ void nu_hcm_attach(const struct nu_net_filter_conf *base, struct nu_conn *c)
     c->delayed_close = conf->delayed_close_timeout;
     c->stats = &conf->conn_stats;
     nu_list_init(&hc->streams);
-    nu_timer_init(&hc->idle_timer, on_idle);
+    nu_timer_init(&c->timer, on_idle);
     if (conf->max_connection_duration.v > 0 || conf->request_headers_timeout.v > 0) {
         hc->timers = nu_arena_new(&c->arena, struct hcm_timers);
         hc->timers->owner = hc;

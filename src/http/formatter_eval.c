@@ -279,10 +279,10 @@ static const struct nu_sockaddr *address(const struct nu_log_entry *e, uint16_t 
             return &i->remote;
         return c != NULL ? &c->remote : NULL;
     case NU_ADDR_DS_DIRECT_REMOTE:
-        return c != NULL ? &c->direct_remote : NULL;
+        return c != NULL ? nu_conn_direct_remote(c) : NULL;
     case NU_ADDR_DS_DIRECT_LOCAL:
-        if (c != NULL && c->direct_local_sock.family != AF_UNSPEC)
-            return &c->direct_local_sock;
+        if (c != NULL && nu_conn_details(c)->direct_local.family != AF_UNSPEC)
+            return &nu_conn_details(c)->direct_local;
         __attribute__((fallthrough));
     case NU_ADDR_DS_LOCAL:
         if (c == NULL || c->local == NULL)
@@ -364,15 +364,15 @@ EVAL(conn_text)
         return NU_VALUE_NONE;
     switch ((enum nu_text_kind)op->mode) {
     case NU_TEXT_FILTER_CHAIN:
-        return text_or_none(op, c->filter_chain_name, out);
+        return text_or_none(op, nu_conn_info_filter_chain_name(c), out);
     case NU_TEXT_TERMINATION:
-        return text_or_none(op, c->termination_details, out);
+        return text_or_none(op, nu_conn_details(c)->termination_details, out);
     case NU_TEXT_DS_TRANSPORT_FAILURE:
-        return words_or_none(op, c->transport_failure, out);
+        return words_or_none(op, nu_conn_details(c)->transport_failure, out);
     case NU_TEXT_JA3:
-        return c->fingerprints != NULL ? text_or_none(op, c->fingerprints->ja3, out) : NU_VALUE_NONE;
+        return nu_conn_details(c)->fingerprints != NULL ? text_or_none(op, nu_conn_details(c)->fingerprints->ja3, out) : NU_VALUE_NONE;
     case NU_TEXT_JA4:
-        return c->fingerprints != NULL ? text_or_none(op, c->fingerprints->ja4, out) : NU_VALUE_NONE;
+        return nu_conn_details(c)->fingerprints != NULL ? text_or_none(op, nu_conn_details(c)->fingerprints->ja4, out) : NU_VALUE_NONE;
     case NU_TEXT_LISTENER:
         return text_or_none(op, nu_conn_info_listener_name(c), out);
     default:

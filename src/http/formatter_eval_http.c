@@ -145,7 +145,7 @@ static nu_str host_of(const struct nu_http_headers *h, uint16_t which)
 
 EVAL(server_name)
 {
-    nu_str sni = e->info->conn != NULL ? e->info->conn->requested_server_name : NU_STR_NONE;
+    nu_str sni = e->info->conn != NULL ? nu_conn_details(e->info->conn)->requested_server_name : NU_STR_NONE;
     nu_str host = op->mode != NU_SNI_ONLY ? host_of(e->request, op->mode_b) : NU_STR_NONE;
     nu_str first = op->mode == NU_HOST_FIRST ? host : sni, second = op->mode == NU_HOST_FIRST ? sni : host;
     nu_str name = first.len > 0 ? first : second;

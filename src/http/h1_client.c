@@ -59,7 +59,7 @@ static void maybe_finish(struct h1_client *s)
     s->no_reuse |= excess;
     s->state = s->no_reuse ? CLIENT_CLOSED : CLIENT_IDLE;
     drop_held(s);
-    s->base.owner->ops->on_stream_end(s->base.owner, &s->codec);
+    s->base.owner->ops->on_stream_end(s->base.owner, &s->codec, false);
     if (excess)
         s->base.owner->ops->on_protocol_error(s->base.owner, 0, NU_STR("http1.codec_error"));
 }
@@ -155,7 +155,7 @@ static void take_final(struct h1_client *s, struct nu_http_headers *h, const str
 static bool read_head(struct h1_client *s, struct nu_buf *in)
 {
     struct h1_head head;
-    int got = h1_read_head(&s->reader, s->base.conn, in, s->opt, false, &head);
+    int got = h1_read_head(&s->reader.scan, s->base.conn, in, s->opt, false, &head);
     if (got < 0)
         fault(s, nu_h1_error_details(got));
     if (got <= 0)
@@ -328,8 +328,7 @@ static void codec_reset(struct nu_codec_stream *cs, enum nu_reset_reason r)
     s->state = CLIENT_CLOSED;
     s->no_reuse = true;
     drop_held(s);
-    cs->was_reset = true;
-    s->base.owner->ops->on_stream_end(s->base.owner, cs);
+    s->base.owner->ops->on_stream_end(s->base.owner, cs, true);
 }
 
 static void read_pause(struct nu_codec_stream *cs)
@@ -411,7 +410,6 @@ static struct nu_codec_stream *new_stream(struct nu_session *base, struct nu_str
     if (s->state != CLIENT_IDLE || s->active)
         return NULL;
     s->codec.user = u;
-    s->codec.was_reset = false;
     s->active = true;
     s->state = CLIENT_HEAD;
     s->reader = (struct h1_reader){0};

@@ -70,40 +70,40 @@ static void skip_leading_crlf(struct nu_conn *c, struct nu_buf *in)
 }
 
 /* Finds the end of a head (or of trailers) at the front of `in`; the bytes are contiguous then. */
-static ssize_t find_end(struct h1_reader *r, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
+static ssize_t find_end(struct nu_h1_scan *scan, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
                         bool request, const uint8_t **base)
 {
     size_t max = (size_t)opt->max_head_bytes + 1;
     size_t n = nu_min(in->head->len, max);
     *base = in->head->ptr;
-    ssize_t end = nu_h1_scan(&r->scan, *base, n, opt->max_head_bytes, request);
+    ssize_t end = nu_h1_scan(scan, *base, n, opt->max_head_bytes, request);
     if (end != 0 || nu_likely(n == in->len) || n == max)
         return end;
     n = nu_min(in->len, max); /* it goes on in the next slices */
     *base = nu_buf_linearize(in, &c->worker->bufs, n);
-    return nu_h1_scan(&r->scan, *base, n, opt->max_head_bytes, request);
+    return nu_h1_scan(scan, *base, n, opt->max_head_bytes, request);
 }
 
 /* The usual case: the head has come whole, in one slice, and has no fault. Its length, or 0. */
-static size_t read_whole(const struct h1_reader *r, const struct nu_buf *in, const struct nu_h1_rules *rules, size_t max,
+static size_t read_whole(const struct nu_h1_scan *scan, const struct nu_buf *in, const struct nu_h1_rules *rules, size_t max,
                          struct h1_head *out)
 {
     const struct nu_slice *first = in->head;
-    if (r->scan.pos != 0)
+    if (scan->pos != 0)
         return 0;
     make_some_room(out);
     return nu_h1_parse_whole(&out->parsed, rules, (uint8_t *)(uintptr_t)first->ptr, nu_min(first->len, max));
 }
 
 /* The same in steps, over what may come byte by byte. The head's length; 0: more is needed; or an error. */
-static ssize_t read_in_steps(struct h1_reader *r, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
+static ssize_t read_in_steps(struct nu_h1_scan *scan, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
                              const struct nu_h1_rules *rules, struct h1_head *out)
 {
     const uint8_t *base;
-    ssize_t end = find_end(r, c, in, opt, rules->request, &base);
+    ssize_t end = find_end(scan, c, in, opt, rules->request, &base);
     if (end <= 0)
         return end;
-    int err = make_room(out, r->scan.lines, opt);
+    int err = make_room(out, scan->lines, opt);
     if (err == 0)
         err = nu_h1_parse(&out->parsed, rules, (uint8_t *)(uintptr_t)base, (size_t)end);
     if (err == NU_H1_ERR_UNDERSCORE)
@@ -115,17 +115,17 @@ static ssize_t read_in_steps(struct h1_reader *r, struct nu_conn *c, struct nu_b
     return err;
 }
 
-int h1_read_head(struct h1_reader *r, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
+int h1_read_head(struct nu_h1_scan *scan, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
                  bool request, struct h1_head *out)
 {
     const struct nu_h1_rules rules = rules_of(opt, request);
-    if (request && r->scan.pos == 0)
+    if (request && scan->pos == 0)
         skip_leading_crlf(c, in);
     if (in->len == 0)
         return 0;
-    ssize_t end = (ssize_t)read_whole(r, in, &rules, opt->max_head_bytes, out);
+    ssize_t end = (ssize_t)read_whole(scan, in, &rules, opt->max_head_bytes, out);
     if (nu_unlikely(end == 0))
-        end = read_in_steps(r, c, in, opt, &rules, out);
+        end = read_in_steps(scan, c, in, opt, &rules, out);
     if (end <= 0)
         return (int)end;
     count(c, opt, NU_HTTP1_dropped_headers_with_underscores, out->parsed.n_underscore_dropped);
@@ -217,7 +217,7 @@ static int read_trailers(struct h1_reader *r, struct nu_conn *c, struct nu_buf *
     if (in->len == 0)
         return H1_READ_MORE;
     r->scan.start_checked = true;
-    ssize_t end = find_end(r, c, in, opt, request, &base);
+    ssize_t end = find_end(&r->scan, c, in, opt, request, &base);
     if (end <= 0)
         return end == NU_H1_ERR_HEAD_TOO_LARGE ? NU_H1_ERR_TRAILERS_TOO_LARGE : (int)end;
     head.base = (uint8_t *)(uintptr_t)base;

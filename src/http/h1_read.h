@@ -12,9 +12,8 @@
 #define H1_FEW_FIELDS 128
 
 struct h1_reader {
-    struct nu_h1_scan scan;
+    struct nu_h1_scan scan; /* of the trailers; a client's of the head, too */
     struct nu_h1_body body;
-    bool in_trailers;
     uint64_t head_bytes, bytes;
 };
 
@@ -30,10 +29,10 @@ struct h1_head {
 
 /* Looks for a complete head at the front of `in` and parses it. 1: parsed (call h1_head_take or h1_head_done), 0: more
  * bytes are needed, negative: enum nu_h1_error. */
-int h1_read_head(struct h1_reader *r, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
+int h1_read_head(struct nu_h1_scan *scan, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
                  bool request, struct h1_head *out);
 /* Puts the fields into h (all but Host for requests, which becomes the authority), keeps the bytes alive with h's arena,
- * and takes the head off `in`. */
+ * and takes the head off `in`; r->scan is ready for trailers. */
 void h1_head_take(struct h1_reader *r, struct nu_conn *c, struct nu_buf *in, const struct nu_h1_options *opt,
                   struct h1_head *head, struct nu_http_headers *h);
 void h1_head_done(struct h1_head *head);

@@ -22,19 +22,24 @@ enum server_state {
     SERVER_CLOSED,
 };
 
+/* A request and its response; lives in the arena of the stream, so that an idle connection does not have it. */
+struct message {
+    struct h1_reader reader;
+    struct h1_writer writer;
+    bool head_request, http10, connect_request;
+};
+
 struct h1_server {
     struct nu_session base;
     struct nu_codec_stream codec;
     const struct nu_h1_options *opt;
-    struct h1_reader reader;
-    struct h1_writer writer;
+    struct message *msg;    /* of the stream under way, or of the last one: not to be touched after its end */
+    struct nu_h1_scan scan; /* of the head */
     uint8_t state;
-    bool active;       /* codec.user is between its begin and its end */
-    bool response_done;
+    bool active;  /* codec.user is between its begin and its end */
     bool in_dispatch, head_begun;
-    bool head_request, http10, tunnel_request, connect_request;
-    uint16_t pauses;
     bool waiting; /* we paused the connection until the response is written */
+    uint16_t pauses;
 };
 
 static struct h1_server *of_session(const struct nu_session *s)
@@ -64,7 +69,7 @@ static void fault_of(struct h1_server *s, int err)
 static nu_str set_target(struct h1_server *s, struct nu_http_headers *h, nu_str target)
 {
     nu_str scheme, authority, path;
-    enum nu_target_form form = nu_h1_target_split(target, s->connect_request, &scheme, &authority, &path);
+    enum nu_target_form form = nu_h1_target_split(target, s->msg->connect_request, &scheme, &authority, &path);
     h->path = path;
     switch (form) {
     case NU_TARGET_ORIGIN:
@@ -95,7 +100,7 @@ static nu_str check_version(struct h1_server *s, const struct nu_h1_head *p, str
         return NU_STR_NONE;
     if (!s->opt->accept_http_10)
         return NU_STR("low_version");
-    s->http10 = h->http10 = true;
+    s->msg->http10 = h->http10 = true;
     if (h->authority.ptr == NULL && s->opt->default_host_for_http_10.len > 0)
         h->authority = s->opt->default_host_for_http_10;
     return NU_STR_NONE;
@@ -128,8 +133,7 @@ static void begin_stream(struct h1_server *s)
 {
     s->codec.user = s->base.owner->ops->on_new_stream(s->base.owner, &s->codec);
     s->active = true;
-    s->response_done = false;
-    s->writer = (struct h1_writer){0};
+    s->msg = nu_arena_new(s->codec.user->arena, struct message);
 }
 
 /* A head is complete: the stream begins with it. */
@@ -138,16 +142,16 @@ static void take_head(struct h1_server *s, struct nu_buf *in, struct h1_head *he
     const struct nu_h1_head *p = &head->parsed;
     enum nu_h1_framing framing = nu_h1_request_framing(p);
     begin_stream(s);
+    struct message *m = s->msg;
     struct nu_stream_user *u = s->codec.user;
     struct nu_http_headers *h = nu_headers_new(u->arena, false);
     h->method = p->method;
-    s->head_request = nu_str_eq(p->method, NU_STR("HEAD"));
-    s->connect_request = nu_str_eq(p->method, NU_STR("CONNECT"));
-    s->http10 = false;
-    nu_h1_body_init(&s->reader.body, framing, p->length);
-    h1_head_take(&s->reader, s->base.conn, in, s->opt, head, h);
+    m->head_request = nu_str_eq(p->method, NU_STR("HEAD"));
+    m->connect_request = nu_str_eq(p->method, NU_STR("CONNECT"));
+    nu_h1_body_init(&m->reader.body, framing, p->length);
+    h1_head_take(&m->reader, s->base.conn, in, s->opt, head, h);
     bool upgrade = p->has_upgrade && p->upgrade_token && !drop_h2c(h);
-    s->tunnel_request = s->connect_request || upgrade;
+    bool tunnel = m->connect_request || upgrade;
     nu_str low = check_version(s, p, h);
     nu_str bad = set_target(s, h, p->target);
     if (bad.ptr == NULL && !upgrade && !connection_ok(nu_headers_get_id(h, NU_HDR_CONNECTION)))
@@ -159,8 +163,8 @@ static void take_head(struct h1_server *s, struct nu_buf *in, struct h1_head *he
             fault(s, 400, bad.ptr != NULL ? bad : NU_STR("http.invalid_authority"));
         return;
     }
-    bool end = framing == NU_H1_NO_BODY && !s->tunnel_request;
-    s->state = end ? SERVER_RESPOND : s->tunnel_request ? SERVER_HELD : SERVER_BODY;
+    bool end = framing == NU_H1_NO_BODY && !tunnel;
+    s->state = end ? SERVER_RESPOND : tunnel ? SERVER_HELD : SERVER_BODY;
     u->ops->on_headers(u, h, end);
 }
 
@@ -172,7 +176,7 @@ static bool read_head(struct h1_server *s, struct nu_buf *in)
         s->head_begun = true;
         s->base.owner->ops->on_head_begin(s->base.owner);
     }
-    int got = h1_read_head(&s->reader, s->base.conn, in, s->opt, true, &head);
+    int got = h1_read_head(&s->scan, s->base.conn, in, s->opt, true, &head);
     if (got < 0) {
         fault_of(s, got);
         return false;
@@ -180,6 +184,7 @@ static bool read_head(struct h1_server *s, struct nu_buf *in)
     if (got == 0)
         return false;
     s->head_begun = false;
+    s->scan = (struct nu_h1_scan){0};
     take_head(s, in, &head);
     return true;
 }
@@ -199,7 +204,7 @@ static bool read_body(struct h1_server *s, struct nu_buf *in)
 {
     struct nu_buf data = {0};
     struct nu_http_headers *trailers = NULL;
-    int got = h1_read_body(&s->reader, s->base.conn, in, s->opt, s->codec.user->arena, true, &data, &trailers);
+    int got = h1_read_body(&s->msg->reader, s->base.conn, in, s->opt, s->codec.user->arena, true, &data, &trailers);
     if (got < 0) {
         nu_buf_clear(&data, &s->base.conn->worker->bufs);
         fault_of(s, got);
@@ -216,7 +221,7 @@ static void read_tunnel(struct h1_server *s, struct nu_buf *in, bool end)
 {
     struct nu_buf data = {0};
     nu_buf_move(&data, in);
-    s->reader.bytes += data.len;
+    s->msg->reader.bytes += data.len;
     if (data.len > 0 || end)
         s->codec.user->ops->on_data(s->codec.user, &data, end);
     nu_buf_clear(&data, &s->base.conn->worker->bufs);
@@ -279,16 +284,14 @@ static void finish(struct h1_server *s)
     s->active = false;
     s->codec.user = NULL;
     s->state = SERVER_HEAD;
-    s->reader = (struct h1_reader){0};
     end_wait(s);
-    s->base.owner->ops->on_stream_end(s->base.owner, &s->codec);
+    s->base.owner->ops->on_stream_end(s->base.owner, &s->codec, false);
     if (!s->in_dispatch && nu_conn_is_open(s->base.conn) && s->base.conn->in.len > 0)
         nu_conn_redispatch(s->base.conn);
 }
 
 static void response_written(struct h1_server *s)
 {
-    s->response_done = true;
     if (s->state == SERVER_RESPOND)
         finish(s);
 }
@@ -297,14 +300,15 @@ static void response_written(struct h1_server *s)
 static nu_str response_framing(struct h1_server *s, const struct nu_http_headers *h, bool end)
 {
     bool no_framing = h->status < 200 || h->status == 204;
-    s->writer.chunked = false;
+    struct message *m = s->msg;
+    m->writer.chunked = false;
     if (nu_headers_has_id(h, NU_HDR_CONTENT_LENGTH) || no_framing)
         return NU_STR("");
     if (end)
-        return s->head_request || h->status == 304 ? NU_STR("") : NU_STR("content-length: 0\r\n");
-    if (s->http10 || (s->connect_request && h->status / 100 == 2))
+        return m->head_request || h->status == 304 ? NU_STR("") : NU_STR("content-length: 0\r\n");
+    if (m->http10 || (m->connect_request && h->status / 100 == 2))
         return NU_STR("");
-    s->writer.chunked = !s->head_request;
+    m->writer.chunked = !m->head_request;
     return NU_STR("transfer-encoding: chunked\r\n");
 }
 
@@ -320,23 +324,23 @@ static void write_status(struct h1_server *s, const struct nu_http_headers *h, n
 {
     char code[4];
     struct h1_head_lines lines = {
-        .parts = {s->http10 ? NU_STR("HTTP/1.0 ") : NU_STR("HTTP/1.1 "), status_line_code(h->status, code), NU_STR(" "),
+        .parts = {s->msg->http10 ? NU_STR("HTTP/1.0 ") : NU_STR("HTTP/1.1 "), status_line_code(h->status, code), NU_STR(" "),
                   h->path.ptr != NULL ? h->path : nu_h1_reason(h->status), NU_STR("\r\n")},
         .n_parts = 5,
         .host = NU_STR_NONE,
         .framing = framing,
     };
-    h1_write_head(s->base.conn, &s->writer, s->opt, &lines, h);
+    h1_write_head(s->base.conn, &s->msg->writer, s->opt, &lines, h);
 }
 
 /* An upgrade that is accepted turns the connection into a tunnel; one that is refused makes it a request without a body. */
 static void settle_tunnel(struct h1_server *s, const struct nu_http_headers *h)
 {
-    bool accepted = s->connect_request ? h->status / 100 == 2 : h->status == 101;
+    bool accepted = s->msg->connect_request ? h->status / 100 == 2 : h->status == 101;
     if (s->state != SERVER_HELD)
         return;
     s->state = accepted ? SERVER_TUNNEL : SERVER_CLOSED; /* refused: what came behind the head has no meaning */
-    if (!accepted && s->reader.body.done && s->base.conn->in.len == 0 && !s->connect_request)
+    if (!accepted && s->msg->reader.body.done && s->base.conn->in.len == 0 && !s->msg->connect_request)
         s->state = SERVER_RESPOND; /* nothing came: the connection is still in step */
     end_wait(s);
     if (accepted && s->base.conn->in.len > 0)
@@ -349,7 +353,7 @@ static void encode_headers(struct nu_codec_stream *cs, const struct nu_http_head
     nu_str framing = response_framing(s, h, end);
     settle_tunnel(s, h);
     write_status(s, h, framing);
-    s->writer.state = H1_WRITE_BODY;
+    s->msg->writer.state = H1_WRITE_BODY;
     if (end)
         response_written(s);
 }
@@ -362,9 +366,9 @@ static void encode_informational(struct nu_codec_stream *cs, const struct nu_htt
 static void encode_data(struct nu_codec_stream *cs, struct nu_buf *data, bool end)
 {
     struct h1_server *s = of_codec(cs);
-    if (s->head_request)
+    if (s->msg->head_request)
         nu_buf_clear(data, &s->base.conn->worker->bufs);
-    h1_write_data(s->base.conn, &s->writer, data, end);
+    h1_write_data(s->base.conn, &s->msg->writer, data, end);
     if (end)
         response_written(s);
 }
@@ -372,7 +376,7 @@ static void encode_data(struct nu_codec_stream *cs, struct nu_buf *data, bool en
 static void encode_trailers(struct nu_codec_stream *cs, const struct nu_http_headers *t)
 {
     struct h1_server *s = of_codec(cs);
-    h1_write_trailers(s->base.conn, &s->writer, s->opt, t);
+    h1_write_trailers(s->base.conn, &s->msg->writer, s->opt, t);
     response_written(s);
 }
 
@@ -403,14 +407,23 @@ static void read_resume(struct nu_codec_stream *cs)
         nu_conn_redispatch(s->base.conn);
 }
 
+static void hand_over(struct nu_codec_stream *cs, struct nu_stream_user *to)
+{
+    struct h1_server *s = of_codec(cs);
+    struct message *m = nu_arena_new(to->arena, struct message);
+    *m = *s->msg;
+    s->msg = m;
+    cs->user = to;
+}
+
 static void wire_bytes(const struct nu_codec_stream *cs, uint64_t *wire_in, uint64_t *wire_out, uint64_t *head_in,
                        uint64_t *head_out)
 {
     const struct h1_server *s = of_codec(cs);
-    *wire_in = s->reader.bytes;
-    *head_in = s->reader.head_bytes;
-    *wire_out = s->writer.bytes;
-    *head_out = s->writer.head_bytes;
+    *wire_in = s->msg->reader.bytes;
+    *head_in = s->msg->reader.head_bytes;
+    *wire_out = s->msg->writer.bytes;
+    *head_out = s->msg->writer.head_bytes;
 }
 
 static const struct nu_codec_stream_ops codec_ops = {
@@ -421,6 +434,7 @@ static const struct nu_codec_stream_ops codec_ops = {
     .reset = codec_reset,
     .read_pause = read_pause,
     .read_resume = read_resume,
+    .hand_over = hand_over,
     .bytes = wire_bytes,
 };
 
@@ -445,8 +459,7 @@ static struct nu_codec_stream *begin_refused(struct nu_session *base)
         return NULL;
     s->state = SERVER_REFUSED;
     s->active = true;
-    s->response_done = s->head_request = s->http10 = s->tunnel_request = s->connect_request = false;
-    s->writer = (struct h1_writer){0};
+    s->msg = nu_arena_new(&base->conn->arena, struct message); /* once: the connection ends with the answer */
     return &s->codec;
 }
 

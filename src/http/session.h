@@ -68,7 +68,6 @@ struct nu_stream_user_ops {
 struct nu_codec_stream {
     const struct nu_codec_stream_ops *ops;
     struct nu_stream_user *user;
-    bool was_reset; /* client: for on_stream_end; the user ended it before its response was complete */
 };
 
 struct nu_codec_stream_ops {
@@ -81,6 +80,8 @@ struct nu_codec_stream_ops {
     /* Counted. While paused no on_data comes, and the peer is slowed down. */
     void (*read_pause)(struct nu_codec_stream *s);
     void (*read_resume)(struct nu_codec_stream *s);
+    /* Server: another user (with another arena) takes the stream over. */
+    void (*hand_over)(struct nu_codec_stream *s, struct nu_stream_user *to);
     /* Bytes on the wire so far for this stream: head and body, both directions. */
     void (*bytes)(const struct nu_codec_stream *s, uint64_t *wire_in, uint64_t *wire_out, uint64_t *head_in,
                   uint64_t *head_out);
@@ -122,8 +123,8 @@ struct nu_session_owner_ops {
     /* Client: the peer will take no more streams here (GOAWAY, connection: close). */
     void (*on_go_away)(struct nu_session_owner *o);
     /* A stream was encoded and decoded completely, or reset: the codec's half is free. HTTP/1: the session can begin
-     * the next one, if it may be reused. */
-    void (*on_stream_end)(struct nu_session_owner *o, struct nu_codec_stream *s);
+     * the next one, if it may be reused. reset (client): the user ended it before its response was complete. */
+    void (*on_stream_end)(struct nu_session_owner *o, struct nu_codec_stream *s, bool reset);
 };
 
 /* HTTP/1 options: core.Http1ProtocolOptions and limits; immutable, part of a snapshot. */

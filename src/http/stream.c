@@ -595,7 +595,7 @@ bool nu_http_stream_recreate(struct nu_http_stream *s, struct nu_buf *body)
     if (s->request_pauses > 0)
         codec->ops->read_resume(codec);
     next->codec = codec;
-    codec->user = &next->user;
+    codec->ops->hand_over(codec, &next->user);
     stream_end(s);
     next->dir[DIR_DECODE].headers = h;
     next->info.protocol = hc->session->ops->protocol;

@@ -30,8 +30,7 @@ struct hcm_conn {
     const struct nu_hcm_conf *conf;
     struct nu_session *session; /* NULL: AUTO has not seen enough yet */
     struct nu_list streams;
-    struct nu_timer idle_timer;     /* connection idle; with a stream: not armed */
-    struct hcm_timers *timers;  /* NULL: the configuration has neither */
+    struct hcm_timers *timers; /* NULL: the configuration has neither */
     uint64_t start_ns;
     uint32_t n_requests, n_streams;
     uint8_t drain; /* enum hcm_drain */

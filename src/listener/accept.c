@@ -35,7 +35,6 @@ struct active {
     struct nu_conn_watcher base;
     struct nu_listener_worker *lw;
     struct nu_listener_conf *conf; /* a reference: filters and records borrow from it */
-    const struct nu_filter_chain *chain;
     uint64_t start_ns;
 };
 
@@ -93,11 +92,10 @@ static void log_end(const struct nu_listener_conf *conf, struct nu_stream_info *
     nu_access_logs_run(&conf->access_logs, &(struct nu_log_entry){.info = si, .type = NU_LOG_NOT_SET});
 }
 
-/* Runs with the connection's memory: after its filters have given up what they hold of the snapshot. */
-static void drop_conf(void *arg)
+/* After its filters have given up what they hold of the snapshot. */
+static void on_conn_free(struct nu_conn_watcher *w)
 {
-    struct active *a = arg;
-    nu_listener_conf_unref(&a->conf);
+    nu_listener_conf_unref(&nu_container_of(w, struct active, base)->conf);
 }
 
 static void on_conn_event(struct nu_conn_watcher *w, struct nu_conn *c, enum nu_conn_event ev)
@@ -119,16 +117,14 @@ static void attach_filters(const struct nu_filter_chain *chain, struct nu_conn *
 static void open_conn(struct nu_listener_worker *lw, struct nu_listener_conf *conf, struct nu_accepting *acc,
                       const struct nu_filter_chain *chain)
 {
-    acc->info->filter_chain_name = chain->name;
     acc->info->drain = &chain->drain;
     struct nu_conn *c = nu_conn_from_accepting(acc, chain->transport, conf->buffer_limit);
     struct active *a = nu_arena_new(&c->arena, struct active);
     a->base.on_event = on_conn_event;
+    a->base.on_free = on_conn_free;
     a->lw = lw;
     a->conf = nu_listener_conf_ref(conf);
-    a->chain = chain;
     a->start_ns = nu_loop_now_ns(lw->w->loop);
-    nu_arena_on_clear(&c->arena, drop_conf, a);
     nu_conn_watch(c, &a->base);
     count_open(lw, conf);
     if (conf->access_logs.n > 0)
@@ -160,7 +156,7 @@ static struct nu_stream_info *unopened_info(struct nu_listener_worker *lw, struc
     si->worker = lw->w;
     si->arena = &acc->arena;
     si->conn = acc->info;
-    si->metadata = acc->info->metadata;
+    si->metadata = nu_conn_details(acc->info)->metadata;
     si->start_ns = nu_loop_now_ns(lw->w->loop);
     si->start_wall_ns = nu_loop_wall_ns(lw->w->loop);
     return si;
@@ -282,6 +278,7 @@ static void enter_filters(struct nu_listener_worker *lw, struct nu_listener_conf
 {
     struct pending *p = nu_new(struct pending);
     p->base = *acc;
+    p->base.info->arena = &p->base.arena; /* until the connection takes it over */
     p->lw = lw;
     p->conf = nu_listener_conf_ref(conf);
     p->watch.fd = -1;
@@ -388,7 +385,7 @@ static void take_socket(struct nu_acceptor *a, int fd, const struct nu_sockaddr 
     nu_conn_arena_init(&acc.arena);
     acc.info = nu_arena_new(&acc.arena, struct nu_conn_info);
     acc.info->id = nu_worker_next_id(lw->w);
-    acc.info->remote = acc.info->direct_remote = *remote;
+    acc.info->remote = *remote;
     acc.info->listener = lw->conf;
     acc.info->local = a->wildcard ? own_address(lw, a, &acc) : a->address;
     if (nu_log_on(NU_LOG_MODULE_conn_handler, NU_LOG_DEBUG))
@@ -520,10 +517,10 @@ static const struct active *active_of(const struct nu_conn *c, const struct nu_l
     return NULL;
 }
 
-static bool named(const struct nu_filter_chain *chain, struct nu_filter_chain *const *which, size_t n)
+static bool named(const struct nu_conn *c, struct nu_filter_chain *const *which, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (which[i] == chain)
+        if (&which[i]->drain == c->info->drain)
             return true;
     return n == 0;
 }
@@ -540,8 +537,7 @@ static struct nu_conn *next_to_close(struct nu_listener_worker *lw, struct nu_fi
 {
     nu_list_foreach(node, &lw->w->conns) {
         struct nu_conn *c = nu_list_entry(node, struct nu_conn, node);
-        const struct active *a = active_of(c, lw);
-        if (a != NULL && named(a->chain, which, n))
+        if (active_of(c, lw) != NULL && named(c, which, n))
             return c;
     }
     return NULL;

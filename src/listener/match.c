@@ -261,9 +261,10 @@ static void *by_transport(const struct node *n, nu_str protocol)
 
 static void *by_application(const struct node *n, const struct nu_conn_info *info)
 {
+    const struct nu_conn_details *d = nu_conn_details(info);
     void *found = NULL;
-    for (unsigned i = 0; i < info->n_application_protocols && found == NULL; i++)
-        found = nu_map_get(&n->map, info->application_protocols[i]);
+    for (unsigned i = 0; i < d->n_application_protocols && found == NULL; i++)
+        found = nu_map_get(&n->map, d->application_protocols[i]);
     return or_any(n, found);
 }
 
@@ -285,16 +286,16 @@ static void *branch(const struct node *n, enum step step, const struct nu_conn_i
 {
     static const struct nu_sockaddr none = {.family = AF_UNSPEC};
     const struct nu_sockaddr *local = info->local != NULL ? &info->local->sock : &none;
-    const struct nu_sockaddr *direct = info->direct_remote.family != AF_UNSPEC ? &info->direct_remote : &info->remote;
+    const struct nu_sockaddr *direct = nu_conn_direct_remote(info);
     switch (step) {
     case DESTINATION_PORT:
         return by_port(n, local);
     case DESTINATION_IP:
         return by_ip(n, local);
     case SERVER_NAME:
-        return by_server_name(n, info->requested_server_name);
+        return by_server_name(n, nu_conn_details(info)->requested_server_name);
     case TRANSPORT_PROTOCOL:
-        return by_transport(n, info->transport_protocol);
+        return by_transport(n, nu_conn_details(info)->transport_protocol);
     case APPLICATION_PROTOCOL:
         return by_application(n, info);
     case DIRECT_SOURCE_IP:

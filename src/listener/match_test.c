@@ -47,16 +47,17 @@ struct who {
 
 static uintptr_t match(struct who who)
 {
-    struct nu_conn_info info = {0};
+    struct nu_conn_details details = {0};
+    struct nu_conn_info info = {.details = &details};
     struct nu_sockaddr local;
     assert_true(nu_sockaddr_parse_ip(nu_str_from(who.local ? who.local : "10.0.0.1"), who.local_port, &local));
     assert_true(
         nu_sockaddr_parse_ip(nu_str_from(who.remote ? who.remote : "192.168.1.1"), who.remote_port, &info.remote));
     info.local = nu_address_from_sock(&local);
     if (who.sni != NULL)
-        info.requested_server_name = nu_str_from(who.sni);
+        details.requested_server_name = nu_str_from(who.sni);
     if (who.transport != NULL)
-        info.transport_protocol = nu_str_from(who.transport);
+        details.transport_protocol = nu_str_from(who.transport);
     uintptr_t got = (uintptr_t)nu_chain_match(m, &info);
     nu_address_unref(&info.local);
     return got;

@@ -18,15 +18,21 @@
 #include "stats/stats.h"
 
 /* Room in the first chunk of a connection for its owner's bookkeeping and its filters: what an HTTP/1 connection needs, so
- * that an idle one has one chunk with nothing to spare. */
-#define ROOM_FOR_FILTERS 400u
+ * that an idle one has one chunk with nothing to spare. Downstream: the listener's 48 bytes, the connection manager's 112, the
+ * session's 80. Upstream: the pool's 224, the session's 160, the record's details. */
+#define ROOM_DOWNSTREAM 240u
+#define ROOM_UPSTREAM (384u + sizeof(struct nu_conn_details))
 /* Later chunks. */
 #define NEXT_CHUNK 480u
-#define CHUNK_HEAD 32u
+#define CHUNK_HEAD 16u
+
+/* As the arena rounds. */
+#define ROUNDED(size) (((size) + 15u) & ~(size_t)15u)
+#define ROOM_CONN (CHUNK_HEAD + ROUNDED(sizeof(struct nu_conn)) + ROUNDED(sizeof(struct nu_conn_info)))
 
 void nu_conn_arena_init(struct nu_arena *a)
 {
-    nu_arena_init_sized(a, sizeof(struct nu_conn) + sizeof(struct nu_conn_info) + ROOM_FOR_FILTERS + CHUNK_HEAD);
+    nu_arena_init_sized(a, ROOM_CONN + ROOM_DOWNSTREAM);
 }
 
 static struct nu_conn *make(struct nu_worker *w, struct nu_arena *arena, struct nu_conn_info *info,
@@ -152,7 +158,7 @@ static int open_socket(const struct nu_connect_options *o, int *err)
 struct nu_conn *nu_conn_connect(struct nu_worker *w, const struct nu_connect_options *o)
 {
     struct nu_arena arena;
-    nu_conn_arena_init(&arena);
+    nu_arena_init_sized(&arena, ROOM_CONN + ROOM_UPSTREAM);
     struct nu_conn *c = make(w, &arena, NULL, o->transport, o->buffer_limit);
     c->upstream = 1;
     c->no_early_close = 1;
@@ -164,7 +170,7 @@ struct nu_conn *nu_conn_connect(struct nu_worker *w, const struct nu_connect_opt
     nu_log_conn(connection, NU_LOG_DEBUG, c->info, "connects to %.*s", NU_STR_ARG(o->address->text));
     if (err != 0) {
         c->error = err;
-        c->info->transport_failure =
+        nu_conn_details_edit(c->info)->transport_failure =
             nu_arena_printf(&c->arena, "immediate connect error: %s|remote address:%.*s", strerror(err),
                             NU_STR_ARG(o->address->text));
         nu_loop_soon(w->loop, &c->soon_task, on_failed_connect);
@@ -185,8 +191,9 @@ void nu_conn_finish_connect(struct nu_conn *c, uint32_t ready)
         socklen_t len = sizeof(c->error);
         if (getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &c->error, &len) != 0 || c->error == 0)
             c->error = ECONNREFUSED;
-        c->info->transport_failure = nu_arena_printf(&c->arena, "delayed connect error: %s", strerror(c->error));
-        nu_log_conn(connection, NU_LOG_DEBUG, c->info, "%.*s", NU_STR_ARG(c->info->transport_failure));
+        nu_conn_details_edit(c->info)->transport_failure =
+            nu_arena_printf(&c->arena, "delayed connect error: %s", strerror(c->error));
+        nu_log_conn(connection, NU_LOG_DEBUG, c->info, "%.*s", NU_STR_ARG(nu_conn_details(c->info)->transport_failure));
         nu_conn_end(c, NU_CONN_REMOTE_CLOSE, false);
         return;
     }
@@ -220,7 +227,7 @@ struct nu_stream_info *nu_conn_stream_info(struct nu_conn *c)
     si->worker = c->worker;
     si->arena = &c->arena;
     si->conn = c->info;
-    si->metadata = c->info->metadata; /* what listener filters found */
+    si->metadata = nu_conn_details(c->info)->metadata; /* what listener filters found */
     si->id = c->info->id;
     si->start_ns = nu_loop_now_ns(c->worker->loop);
     si->start_wall_ns = nu_loop_wall_ns(c->worker->loop);
@@ -243,7 +250,8 @@ void nu_conn_transport_ready(struct nu_conn *c)
 {
     NU_ASSERT(!c->transport_up);
     c->transport_up = 1;
-    nu_timer_cancel(c->worker->loop, &c->timer);
+    if (c->upstream)
+        nu_timer_cancel(c->worker->loop, &c->timer);
     tell(c, NU_CONN_CONNECTED);
 }
 
@@ -291,6 +299,10 @@ static void free_conn(struct nu_task *t)
     nu_filters_free(c);
     nu_buf_clear(&c->in, bufs);
     nu_buf_clear(&c->out, bufs);
+    nu_arena_clean_up(&c->arena);
+    for (struct nu_conn_watcher *w = c->watchers; w != NULL; w = w->next)
+        if (w->on_free != NULL)
+            w->on_free(w);
     struct nu_arena arena = c->arena; /* c lies in it */
     nu_arena_clear(&arena);
 }
@@ -312,9 +324,10 @@ void nu_conn_end(struct nu_conn *c, enum nu_conn_event ev, bool reset)
     struct nu_loop *loop = c->worker->loop;
     NU_ASSERT(c->state != NU_CONN_CLOSED);
     c->state = NU_CONN_CLOSED;
+    nu_str why = nu_conn_details(c->info)->local_close_reason;
     nu_log_conn(connection, NU_LOG_DEBUG, c->info, "closed by %s%s%s%.*s",
                 ev == NU_CONN_LOCAL_CLOSE ? "us" : "the peer", reset || c->reset ? " (reset)" : "",
-                c->info->local_close_reason.len > 0 ? ": " : "", NU_STR_ARG(c->info->local_close_reason));
+                why.len > 0 ? ": " : "", NU_STR_ARG(why));
     c->local_closed = ev == NU_CONN_LOCAL_CLOSE;
     nu_timer_cancel(loop, &c->timer);
     close_socket(c, ev, reset);
@@ -344,8 +357,8 @@ void nu_conn_close_why(struct nu_conn *c, enum nu_close_type type, nu_str detail
 {
     if (c->state == NU_CONN_CLOSED)
         return;
-    if (details.ptr != NULL && c->info->local_close_reason.ptr == NULL)
-        c->info->local_close_reason = details;
+    if (details.ptr != NULL && nu_conn_details(c->info)->local_close_reason.ptr == NULL)
+        nu_conn_details_edit(c->info)->local_close_reason = details;
     bool abort = type == NU_CLOSE_ABORT;
     /* Before that nothing can be flushed (Envoy's canFlushClose). */
     bool connected = c->state != NU_CONN_CONNECTING && (c->transport_up || !c->transport->secure);

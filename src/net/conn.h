@@ -52,6 +52,8 @@ enum nu_conn_state {
 struct nu_conn_watcher {
     struct nu_conn_watcher *next;
     void (*on_event)(struct nu_conn_watcher *w, struct nu_conn *c, enum nu_conn_event ev);
+    /* The last that is called of a connection, after its filters' on_free and its arena's cleanups; NULL: nothing to do. */
+    void (*on_free)(struct nu_conn_watcher *w);
 };
 
 /* Visible for inline accessors; change it only through functions. */
@@ -90,7 +92,8 @@ struct nu_conn {
     unsigned transport_holds : 1; /* the transport took bytes that the socket has not taken yet: write when it can */
     int error;                  /* errno of the I/O failure; 0 */
     struct nu_task flush_task, soon_task; /* after the close flush_task gives the memory back */
-    struct nu_timer timer;      /* connect timeout, then delayed close */
+    struct nu_timer timer;      /* connecting: the timeout; open: its terminal filter's, for what ends an idle connection;
+                                 * closing: delayed close */
     nu_ms delayed_close;        /* NU_MS(0): none */
     struct nu_list node;        /* worker->conns */
     struct nu_arena arena;

@@ -23,19 +23,26 @@ enum nu_lf_status nu_accepting_failed_read(ssize_t n)
     return errno == EAGAIN || errno == EINTR ? NU_LF_WAIT : NU_LF_CLOSE;
 }
 
-/* ---- metadata ---- */
+/* ---- the record ---- */
+
+struct nu_conn_details *nu_accepting_details(struct nu_accepting *a)
+{
+    a->info->arena = &a->arena; /* until the connection takes it over */
+    return nu_conn_details_edit(a->info);
+}
 
 static struct google_protobuf_Struct *metadata_of(struct nu_accepting *a, nu_str name_space)
 {
-    struct nu_dynamic_metadata *m = a->info->metadata;
+    struct nu_conn_details *d = nu_accepting_details(a);
+    struct nu_dynamic_metadata *m = d->metadata;
     while (m != NULL && !nu_str_eq(m->filter, name_space))
         m = m->next;
     if (m == NULL) {
         m = nu_arena_new(&a->arena, struct nu_dynamic_metadata);
         m->filter = name_space;
         m->fields = NU_PB_NEW(&a->arena, google_protobuf_Struct);
-        m->next = a->info->metadata;
-        a->info->metadata = m;
+        m->next = d->metadata;
+        d->metadata = m;
     }
     /* Ours alone until a connection has the record. */
     return (struct google_protobuf_Struct *)(uintptr_t)m->fields;

@@ -32,6 +32,8 @@ struct nu_listener_filter_conf {
     enum nu_lf_status (*run)(const struct nu_listener_filter_conf *conf, struct nu_accepting *a);
 };
 
+/* What the record says of few connections, to write. */
+struct nu_conn_details *nu_accepting_details(struct nu_accepting *a);
 /* For filters that wait: the peer has ended its side, so that nothing more will come. */
 bool nu_accepting_peer_ended(const struct nu_accepting *a);
 /* What a recv(2) that returned n <= 0 means (errno as it left it). */

@@ -9,13 +9,14 @@ void nu_proxy_data_set(struct nu_conn_info *info, const struct nu_proxy_data *da
     s->name = state_name;
     s->object = (void *)(uintptr_t)data; /* shared, and never changed from here on */
     s->life = NU_LIFE_CONNECTION;
-    s->next = info->filter_state;
-    info->filter_state = s;
+    struct nu_conn_details *d = nu_conn_details_edit(info);
+    s->next = d->filter_state;
+    d->filter_state = s;
 }
 
 struct nu_proxy_data nu_proxy_data_of(const struct nu_conn_info *info)
 {
-    for (const struct nu_filter_state *s = info->filter_state; s != NULL; s = s->next)
+    for (const struct nu_filter_state *s = nu_conn_details(info)->filter_state; s != NULL; s = s->next)
         if (nu_str_eq(s->name, state_name) && s->object != NULL)
             return *(const struct nu_proxy_data *)s->object;
     struct nu_proxy_data own = {.source = info->remote};

@@ -106,29 +106,48 @@ struct nu_tls_fingerprints {
     nu_str ja3, ja4;
 };
 
-/* Of a connection; made on accept, in the connection's arena. */
-struct nu_drain;
-struct nu_conn_info {
-    struct nu_arena *arena; /* the connection's */
-    const struct nu_drain *drain; /* net/drain.h: whether its filter chain is going; NULL: upstream */
-    uint64_t id;
-    struct nu_sockaddr remote, direct_remote; /* after / before PROXY protocol; a unix peer prints as the listener's path */
-    struct nu_sockaddr direct_local_sock;     /* AF_UNSPEC: same as local */
-    struct nu_address *local;                 /* borrowed from the listener unless local_owned */
-    const struct nu_listener_conf *listener;  /* borrowed: the filter chain holds its snapshot */
-    nu_str filter_chain_name;
-    nu_str requested_server_name;   /* SNI, in lower case */
-    nu_str transport_protocol;      /* "raw_buffer", "tls" */
+/* What few connections have: made when the first of it is set. All zero means what the connection itself says. */
+struct nu_conn_details {
+    struct nu_sockaddr direct_remote; /* before PROXY protocol; AF_UNSPEC: same as remote */
+    struct nu_sockaddr direct_local;  /* AF_UNSPEC: same as local. Of an upstream connection: the socket's own, once asked for */
+    nu_str requested_server_name;     /* SNI, in lower case */
+    nu_str transport_protocol;        /* "tls"; empty: "raw_buffer" */
     const nu_str *application_protocols;
     unsigned n_application_protocols;
-    nu_str termination_details;     /* %CONNECTION_TERMINATION_DETAILS% */
-    nu_str local_close_reason;      /* %DOWNSTREAM_LOCAL_CLOSE_REASON%: why we closed */
-    nu_str transport_failure;       /* %DOWNSTREAM_TRANSPORT_FAILURE_REASON% */
+    nu_str termination_details;       /* %CONNECTION_TERMINATION_DETAILS% */
+    nu_str local_close_reason;        /* %DOWNSTREAM_LOCAL_CLOSE_REASON%: why we closed */
+    nu_str transport_failure;         /* %DOWNSTREAM_TRANSPORT_FAILURE_REASON% */
     struct nu_filter_state *filter_state;
     struct nu_dynamic_metadata *metadata;
-    const struct nu_tls_info *tls;  /* NULL: plain text */
+    const struct nu_tls_info *tls;    /* NULL: plain text */
     const struct nu_tls_fingerprints *fingerprints; /* NULL: none */
 };
+
+/* Of a connection; made on accept, in the connection's arena. Small, because most connections are idle. */
+struct nu_drain;
+struct nu_conn_info {
+    struct nu_arena *arena;       /* the connection's */
+    const struct nu_drain *drain; /* net/drain.h: of its filter chain; NULL: upstream */
+    uint64_t id;
+    struct nu_address *local;     /* borrowed from the listener, or held by the arena */
+    const struct nu_listener_conf *listener; /* borrowed: the filter chain holds its snapshot */
+    struct nu_conn_details *details; /* NULL: none */
+    struct nu_sockaddr remote;    /* after PROXY protocol; a unix peer prints as the listener's path */
+};
+
+extern const struct nu_conn_details nu_conn_no_details;
+/* To read; never NULL. */
+static inline const struct nu_conn_details *nu_conn_details(const struct nu_conn_info *c)
+{
+    return c->details != NULL ? c->details : &nu_conn_no_details;
+}
+/* To write: made when missing, in c->arena. */
+struct nu_conn_details *nu_conn_details_edit(struct nu_conn_info *c);
+/* The peer of the socket itself. */
+static inline const struct nu_sockaddr *nu_conn_direct_remote(const struct nu_conn_info *c)
+{
+    return c->details != NULL && c->details->direct_remote.family != AF_UNSPEC ? &c->details->direct_remote : &c->remote;
+}
 
 struct nu_stream_info {
     struct nu_worker *worker;
@@ -175,8 +194,9 @@ static inline bool nu_stream_info_has_flag(const struct nu_stream_info *si, enum
     return (si->flags >> f & 1) != 0;
 }
 
-/* The listener's name; implemented by listener/. */
+/* The names of the listener and of the filter chain; implemented by listener/. */
 nu_str nu_conn_info_listener_name(const struct nu_conn_info *c);
+nu_str nu_conn_info_filter_chain_name(const struct nu_conn_info *c);
 
 /* The upstream part, made when missing. */
 struct nu_upstream_info *nu_stream_info_upstream(struct nu_stream_info *si);

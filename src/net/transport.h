@@ -24,7 +24,7 @@ enum nu_io_status {
     NU_IO_OK,     /* made progress; the socket may have more / take more */
     NU_IO_AGAIN,  /* would block: wait for readiness */
     NU_IO_END,    /* read: the peer ended its side in order */
-    NU_IO_ERROR,  /* reset or transport failure: nu_conn_info.transport_failure / conn->error says why */
+    NU_IO_ERROR,  /* reset or transport failure: nu_conn_details.transport_failure / conn->error says why */
     NU_IO_REFUSED, /* splices only: not in this way, read or write the bytes instead */
 };
 

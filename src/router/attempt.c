@@ -282,7 +282,7 @@ static void note_connection(struct nu_attempt *a, struct nu_conn *conn, enum nu_
     u->connection_id = conn->info->id;
     u->protocol = protocol;
     u->pool_ready_ns = now_ns(a);
-    struct nu_sockaddr *local = &conn->info->direct_local_sock; /* an upstream connection has no other use for it */
+    struct nu_sockaddr *local = &nu_conn_details_edit(conn->info)->direct_local;
     if (local->family == AF_UNSPEC)
         nu_conn_local_sockaddr(conn, local); /* a system call: once a connection */
     u->local_address = *local;

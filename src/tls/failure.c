@@ -27,7 +27,7 @@ static void count(const struct nu_tls_conn *t, unsigned index)
 static void keep(struct nu_tls_conn *t, struct nu_sb *sb)
 {
     nu_sb_add(sb, NU_STR(":TLS_error_end"));
-    t->conn->info->transport_failure = nu_arena_str(&t->conn->arena, nu_sb_str(sb));
+    nu_conn_details_edit(t->conn->info)->transport_failure = nu_arena_str(&t->conn->arena, nu_sb_str(sb));
     nu_sb_free(sb);
 }
 

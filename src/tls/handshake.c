@@ -145,7 +145,7 @@ void nu_tls_finish(struct nu_tls_io *io, struct nu_tls_conn *t)
     struct nu_conn *c = t->conn;
     (void)io;
     count_done(t);
-    c->info->tls = &t->info;
+    nu_conn_details_edit(c->info)->tls = &t->info;
     nu_tls_handshake_free(t);
     c->writable = 1; /* writes have been put off */
     c->readable = 1;

@@ -55,7 +55,7 @@ static void on_attach(struct nu_conn *c, const struct nu_transport_conf *conf)
 static void *fail(struct nu_tls_conn *t, nu_str why)
 {
     t->failed = 1;
-    t->conn->info->transport_failure = why;
+    nu_conn_details_edit(t->conn->info)->transport_failure = why;
     return NULL;
 }
 

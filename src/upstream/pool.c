@@ -56,7 +56,7 @@ static void forget(struct nu_pool *p)
 /* A pool that drains, or is not for everybody, ends with its last connection and request. */
 static void pool_end_if_done(struct nu_pool *p)
 {
-    if ((!p->draining && p->key.ptr == NULL) || p->n_clients > 0 || p->n_pending > 0 || p->free_task.queued)
+    if ((!p->draining && p->key.ptr == NULL) || p->n_clients > 0 || p->n_pending > 0 || nu_task_queued(&p->free_task))
         return;
     forget(p);
     nu_loop_cancel_task(p->worker->loop, &p->ready_task);
@@ -453,16 +453,17 @@ static void on_connect_failed(struct nu_pool_client *c, bool remote)
     enum nu_pool_failure why = c->timed_out ? NU_POOL_CONNECT_TIMEOUT
                                : remote     ? NU_POOL_REMOTE_CONNECT_FAILURE
                                             : NU_POOL_LOCAL_CONNECT_FAILURE;
-    purge_pending(p, why, c->conn->info->transport_failure);
+    purge_pending(p, why, nu_conn_details(c->conn->info)->transport_failure);
 }
 
 static void on_closed(struct nu_pool_client *c, bool remote)
 {
     struct nu_pool *p = c->pool;
     enum nu_client_state was = c->state;
+    nu_str failure = nu_conn_details(c->conn->info)->transport_failure;
     c->state = NU_CLIENT_CLOSED;
     LOG(c, "closed by %s after %" PRIu64 " request(s)%s%.*s", remote ? "the peer" : "us", c->n_requests,
-        c->conn->info->transport_failure.len > 0 ? ": " : "", NU_STR_ARG(c->conn->info->transport_failure));
+        failure.len > 0 ? ": " : "", NU_STR_ARG(failure));
     nu_list_remove(&c->node);
     count_closed(c, remote);
     p->n_clients++; /* keeps the pool while callbacks run */

@@ -29,12 +29,13 @@ static void on_go_away(struct nu_session_owner *o)
     NU_CLUSTER_INC(c->pool->cluster, c->pool->worker, upstream_cx_close_notify);
 }
 
-static void on_stream_end(struct nu_session_owner *o, struct nu_codec_stream *s)
+static void on_stream_end(struct nu_session_owner *o, struct nu_codec_stream *s, bool reset)
 {
+    (void)s;
     struct nu_pool_client *c = CLIENT_OF_OWNER(o);
     if (!c->serving || c->state == NU_CLIENT_CLOSED)
         return; /* a closing connection releases its request itself */
-    if (s->was_reset)
+    if (reset)
         nu_pool_client_close(c);
     else
         nu_pool_client_done(c, nu_session_reusable(c->session));

@@ -6,16 +6,17 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Spare arena chunks that a worker keeps. */
-#define SPARE_CHUNKS 256
-/* Spare small blocks that an idle worker keeps. */
+/* Spare arena chunks whose memory a worker keeps however long they are not used. */
+#define SPARE_CHUNKS 16
+/* Spare small blocks that a worker keeps. */
 #define IDLE_BLOCKS 4
 /* Spare pipes that it keeps: a bulk transfer makes its worker idle between any two reads. */
 #define IDLE_PIPES 2
 
-static void trim_pools(void *arg)
+static void trim_pools(void *arg, bool idle)
 {
     struct nu_worker *w = arg;
+    nu_arena_cache_trim(&w->arenas, SPARE_CHUNKS, idle);
     nu_buf_pool_trim(&w->bufs, IDLE_BLOCKS);
     nu_pipes_trim(&w->pipes, IDLE_PIPES);
 }
@@ -27,11 +28,10 @@ static void worker_init(struct nu_workers *all, unsigned index)
     w->all = all;
     w->index = index;
     w->next_id = index;
-    w->arenas.max = SPARE_CHUNKS;
     nu_buf_pool_init(&w->bufs);
     nu_random_init(&w->random);
     nu_list_init(&w->conns);
-    nu_loop_on_idle(w->loop, trim_pools, w);
+    nu_loop_on_tidy(w->loop, trim_pools, w);
 }
 
 struct nu_workers *nu_workers_new(unsigned n)

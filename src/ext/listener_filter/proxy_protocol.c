@@ -100,10 +100,11 @@ static void drop_address(void *arg)
 
 static void set_addresses(struct nu_conn_info *info, struct nu_arena *arena, const struct nu_proxy_data *data)
 {
+    nu_conn_details_edit(info)->direct_remote = info->remote;
     info->remote = data->source;
     if (nu_sockaddr_eq(&info->local->sock, &data->destination))
         return;
-    info->direct_local_sock = info->local->sock;
+    nu_conn_details_edit(info)->direct_local = info->local->sock;
     info->local = nu_address_from_sock(&data->destination);
     nu_arena_on_clear(arena, drop_address, info->local);
 }

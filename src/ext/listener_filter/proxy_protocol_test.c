@@ -83,7 +83,6 @@ static void connect_(struct rig *r)
     r->acc.info = nu_arena_new(&r->acc.arena, struct nu_conn_info);
     r->acc.info->local = r->local;
     assert_true(nu_sockaddr_parse_ip(NU_STR("127.0.0.2"), 9, &r->acc.info->remote));
-    r->acc.info->direct_remote = r->acc.info->remote;
 }
 
 static void send_(struct rig *r, nu_str s)
@@ -140,7 +139,7 @@ static void the_client_replaces_the_peer(void **state)
     assert_int_equal(one(&r, NU_STR("PROXY TCP4 1.2.3.4 5.6.7.8 1000 2000\r\nhi")), NU_LF_CONTINUE);
     expect_remote(&r, "1.2.3.4:1000");
     assert_true(nu_str_eq(r.acc.info->local->text, NU_STR("5.6.7.8:2000")));
-    assert_true(nu_sockaddr_eq(&r.acc.info->direct_local_sock, &r.local->sock));
+    assert_true(nu_sockaddr_eq(&r.acc.info->details->direct_local, &r.local->sock));
     expect_rest(&r, "hi");
     assert_int_equal(one(&r, NU_STR(SIGNATURE "\x20\0\0\x03" "abcyo")), NU_LF_CONTINUE);
     expect_remote(&r, "127.0.0.2:9");
@@ -238,7 +237,7 @@ static void tlvs_become_metadata_and_are_kept(void **state)
                  " pass_through_tlvs: {match_type: INCLUDE, tlv_type: [234, 2]}}");
     nu_str in = NU_STR(SIGNATURE "\x21\x11\0\x1d" V4 "\xea\0\2aa\xea\0\1b\x01\0\0\x02\0\2zz");
     assert_int_equal(one(&r, in), NU_LF_CONTINUE);
-    const struct nu_dynamic_metadata *m = r.acc.info->metadata;
+    const struct nu_dynamic_metadata *m = nu_conn_details(r.acc.info)->metadata;
     assert_true(nu_str_eq(m->filter, NU_STR("ns")));
     assert_int_equal(m->fields->fields[0].value->string_value.len, 0);
     m = m->next;

@@ -79,7 +79,7 @@ static void set_fingerprints(const struct conf *c, struct nu_accepting *a, const
         f->ja3 = make_ja3(&a->arena, h);
     if (c->ja4)
         f->ja4 = make_ja4(&a->arena, h);
-    a->info->fingerprints = f;
+    nu_accepting_details(a)->fingerprints = f;
 }
 
 /* ---- what was found ---- */
@@ -93,7 +93,7 @@ static void set_server_name(const struct conf *c, struct nu_accepting *a, nu_str
     char *lower = nu_arena_cstr(&a->arena, name);
     for (size_t i = 0; i < name.len; i++)
         lower[i] = nu_ascii_lower(lower[i]);
-    a->info->requested_server_name = nu_str_make(lower, name.len);
+    nu_accepting_details(a)->requested_server_name = nu_str_make(lower, name.len);
     count(c, a, NU_TLS_INSPECTOR_sni_found);
 }
 
@@ -110,8 +110,8 @@ static void set_protocols(const struct conf *c, struct nu_accepting *a, nu_str l
     list = nu_arena_str(&a->arena, list);
     for (unsigned i = 0; nu_alpn_next(&list, &name); i++)
         names[i] = name;
-    a->info->application_protocols = names;
-    a->info->n_application_protocols = n;
+    nu_accepting_details(a)->application_protocols = names;
+    nu_accepting_details(a)->n_application_protocols = n;
 }
 
 static void set_failure(struct nu_accepting *a, nu_str reason)
@@ -121,7 +121,7 @@ static void set_failure(struct nu_accepting *a, nu_str reason)
 
 static void set_error(struct nu_accepting *a, unsigned code, const char *name)
 {
-    a->info->transport_failure =
+    nu_accepting_details(a)->transport_failure =
         nu_arena_printf(&a->arena, "TLS_error|error:%08x:SSL routines:OPENSSL_internal:%s:TLS_error_end",
                         0x10000000u | code, name);
 }
@@ -139,7 +139,7 @@ static enum nu_lf_status found(const struct conf *c, struct nu_accepting *a, con
     }
     set_protocols(c, a, h->alpn);
     count(c, a, NU_TLS_INSPECTOR_tls_found);
-    a->info->transport_protocol = NU_STR("tls");
+    nu_accepting_details(a)->transport_protocol = NU_STR("tls");
     return NU_LF_CONTINUE;
 }
 
