@@ -76,7 +76,7 @@ static void counts_a_loop_that_stands_still_once(void **state)
     struct rig r = rig_new(2);
     struct nu_watchdog_limits limits = {.miss = {10}, .mega_miss = {40}};
     struct nu_watchdog *dog = nu_watchdog_new(r.all, &patient, &limits);
-    struct hold h;
+    struct hold h, again;
     (void)state;
     nu_watchdog_add_workers(dog);
     hold(&h, &r.all->workers[1]);
@@ -85,10 +85,10 @@ static void counts_a_loop_that_stands_still_once(void **state)
     assert_int_equal(read_stat(&r, "server.worker_1.", NU_WATCHDOG_watchdog_miss), 1);
     assert_int_equal(read_stat(&r, "server.worker_1.", NU_WATCHDOG_watchdog_mega_miss), 1);
     assert_int_equal(read_stat(&r, "server.worker_0.", NU_WATCHDOG_watchdog_miss), 0); /* it waits: it is well */
-    sem_post(&h.let_go);
-    hold(&h, &r.all->workers[1]);
+    sem_post(&h.let_go); /* which the worker may see any time from now on */
+    hold(&again, &r.all->workers[1]);
     wait_stat(&r, "server.worker_1.", NU_WATCHDOG_watchdog_miss, 2);
-    sem_post(&h.let_go);
+    sem_post(&again.let_go);
     assert_int_equal(read_stat(&r, "main_thread.", NU_WATCHDOG_watchdog_miss), 0);
     nu_watchdog_free(&dog);
     rig_free(&r);
