@@ -135,3 +135,25 @@ def test_counters(proxy, names, two):
     wait_until(lambda: p.stat("cluster.up.update_attempt") >= 3, "refreshes")
     assert p.stat("cluster.up.update_success") >= 1
     assert p.stat("cluster.up.update_no_rebuild") >= 1
+
+
+@pytest.mark.own
+def test_nothing_but_unix_sockets(proxy, upstream, tmp_path):
+    """Such a cluster has nobody to ask, and is there at once. (Envoy takes it, and asks for an empty name.)"""
+    paths = [str(tmp_path / name) for name in ("one", "two")]
+    for path in paths:
+        upstream(name=path[-3:], address=path)
+    p = proxy(c.http(c.route("up"), clusters=[c.cluster("up", *paths, kind="STRICT_DNS")]))
+    assert texts(p) == {"one", "two"}
+    p.expect_stats({"cluster.up.membership_total": 2, "cluster.up.update_attempt": 0, "cluster_manager.warming_clusters": 0})
+
+
+@pytest.mark.own
+def test_a_unix_socket_among_names(proxy, names, two, upstream, tmp_path):
+    upstream(name="unix", address=str(tmp_path / "socket"))
+    config = named(names, two[0].port)
+    cluster = config["static_resources"]["clusters"][0]
+    cluster["load_assignment"]["endpoints"][0]["lb_endpoints"].append({"endpoint": {"address": c.address(str(tmp_path / "socket"))}})
+    names.records["svc.test"] = ["127.0.0.1", "127.0.0.2"]
+    p = proxy(config)
+    wait_until(lambda: texts(p) == {"one", "two", "unix"}, "all three")
