@@ -73,8 +73,7 @@ def test_a_pipelined_request_begins_while_the_response_before_it_is_still_leavin
     p.wait_stat("http.in.downstream_rq_active", 0)
 
 
-@pytest.mark.parametrize("size", [20_000, 60_000, 100_000])
-def test_a_pause_ends_with_its_request(proxy, client, size):
+def test_a_pause_ends_with_its_request(proxy, client):
     """A body that waits for the end of a delay is over the limit, so the client is paused when the answer ends the request.
     The next one is read."""
     fault = c.http_filter("fault", "HTTPFault", delay={"fixed_delay": "0.2s", "percentage": {"numerator": 100}},
@@ -82,7 +81,7 @@ def test_a_pause_ends_with_its_request(proxy, client, size):
     p = proxy(c.bootstrap([c.listener(c.hcm(c.direct(body="never"), filters=[fault]), per_connection_buffer_limit_bytes=16384)]))
     down = client(p.port)
     for _ in range(2):
-        assert down.get("/", method="POST", body="x" * size).status == 418
+        assert down.get("/", method="POST", body="x" * 20_000).status == 418
     assert p.stat("http.in.downstream_flow_control_paused_reading_total") > 0
 
 
