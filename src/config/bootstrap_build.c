@@ -50,20 +50,54 @@ static struct nu_regex *build_regex(struct nu_factory *f, const void *owner, con
     return re;
 }
 
-static void build_tag(struct nu_factory *f, const struct envoy_config_metrics_v3_TagSpecifier *m, struct nu_tag_rule *out)
+/* Envoy 1.40's default tags, those of things that are not here included. */
+static bool is_default_tag(nu_str name)
 {
-    out->name = nu_arena_str(f->arena, m->tag_name);
+    static const char *const names[] = {
+        "clientssl_prefix", "cluster_name", "connection_limit_prefix", "dns_filter_prefix", "dynamo_operation",
+        "dynamo_partition_id", "dynamo_table", "ext_authz_prefix", "fault_downstream_cluster", "google_grpc_client_prefix",
+        "grpc_bridge_method", "grpc_bridge_service", "http_conn_manager_prefix", "http_user_agent", "listener_address",
+        "local_http_ratelimit_prefix", "local_listener_ratelimit_prefix", "local_network_ratelimit_prefix",
+        "mongo_callsite", "mongo_cmd", "mongo_collection", "mongo_prefix", "proxy_protocol_prefix",
+        "proxy_protocol_version", "ratelimit_prefix", "rbac_http_prefix", "rbac_policy_name", "rbac_prefix",
+        "rds_route_config", "redis_prefix", "response_code", "response_code_class", "route", "scoped_rds_config",
+        "ssl_cipher", "ssl_curve", "ssl_sigalg", "ssl_version", "tcp_prefix", "thrift_prefix", "tls_certificate",
+        "udp_prefix", "virtual_cluster", "virtual_host", "worker_id", "xds_resource_name",
+    };
+    if (!nu_str_starts(name, NU_STR("envoy.")))
+        return false;
+    for (size_t i = 0; i < NU_ARRAY_LEN(names); i++)
+        if (nu_str_eq(nu_str_skip(name, 6), nu_str_from(names[i])))
+            return true;
+    return false;
+}
+
+/* A tag that is only named is a default tag, which is there anyway unless all are off. */
+static void check_default_tag(struct nu_factory *f, const struct envoy_config_metrics_v3_TagSpecifier *m, bool all_off)
+{
+    if (!is_default_tag(m->tag_name))
+        nu_pb_error(f->diags, m, "tag_name", "\"%.*s\" has no regex and is no default tag", NU_STR_ARG(m->tag_name));
+    else if (all_off)
+        nu_pb_unsupported(f->diags, m, "tag_name", "single default tags (use_all_default_tags: false) are not supported yet");
+}
+
+/* false: there is no rule. */
+static bool build_tag(struct nu_factory *f, const struct envoy_config_metrics_v3_TagSpecifier *m, bool all_off,
+                      struct nu_tag_rule *out)
+{
+    *out = (struct nu_tag_rule){.name = nu_arena_str(f->arena, m->tag_name)};
     if (m->tag_value_case == envoy_config_metrics_v3_TagSpecifier_fixed_value_case) {
         out->fixed = nu_arena_str(f->arena, m->fixed_value);
-        return;
+        return true;
     }
     if (m->tag_value_case != envoy_config_metrics_v3_TagSpecifier_regex_case || m->regex.len == 0) {
-        nu_pb_unsupported(f->diags, m, NULL, "a tag without regex and fixed_value (a single default tag) is not supported yet");
-        return;
+        check_default_tag(f, m, all_off);
+        return false;
     }
     out->regex = build_regex(f, m, "regex", m->regex);
     /* Envoy tries a pattern on a name only when the name begins with its literal prefix. */
     out->anywhere = !nu_str_starts(m->regex, NU_STR("^"));
+    return true;
 }
 
 static bool list_matches(const struct nu_string_matcher *items, size_t n, nu_str name)
@@ -142,16 +176,17 @@ static void build_stats(struct nu_factory *f, const struct envoy_config_metrics_
     if (m == NULL)
         return;
     struct nu_tag_rule *tags = nu_arena_array(f->arena, struct nu_tag_rule, m->n_stats_tags);
+    out->stats.no_default_tags = m->use_all_default_tags != NULL && !*m->use_all_default_tags;
+    size_t n_tags = 0;
     for (size_t i = 0; i < m->n_stats_tags; i++)
-        build_tag(f, m->stats_tags[i], &tags[i]);
+        n_tags += build_tag(f, m->stats_tags[i], out->stats.no_default_tags, &tags[n_tags]);
     struct nu_bucket_rule *buckets = nu_arena_array(f->arena, struct nu_bucket_rule, m->n_histogram_bucket_settings);
     for (size_t i = 0; i < m->n_histogram_bucket_settings; i++)
         build_buckets(f, m->histogram_bucket_settings[i], &buckets[i]);
     out->stats.tags = tags;
-    out->stats.n_tags = m->n_stats_tags;
+    out->stats.n_tags = n_tags;
     out->stats.buckets = buckets;
     out->stats.n_buckets = m->n_histogram_bucket_settings;
-    out->stats.no_default_tags = m->use_all_default_tags != NULL && !*m->use_all_default_tags;
     build_matcher(f, m->stats_matcher, out);
 }
 
