@@ -66,6 +66,7 @@ static const struct row rows[] = {
     {"local-address-ip-version", 0, CHOICE, AT(local_address_v6), {"v4", "v6"}, "v4|v6",
      "family of the own address that x-forwarded-for gets"},
     {"stats-tag", 0, TAG, 0, {0}, "KEY:VALUE", "a fixed tag for all statistics; repeatable"},
+    {"user", 0, TEXT, AT(user), {0}, "NAME", "runs as this user once its sockets are bound"},
     {"enable-core-dump", 0, SWITCH, AT(enable_core_dump), {0}, NULL, "make the process dumpable"},
     {"disable-hot-restart", 0, SWITCH, AT(disable_hot_restart), {0}, NULL, "taken: there is no hot restart yet"},
     {"cpuset-threads", 0, SWITCH, AT(cpuset_threads), {0}, NULL, "taken: only CPUs of the cpuset are counted anyway"},

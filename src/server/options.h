@@ -38,6 +38,7 @@ struct nu_options {
     bool disable_hot_restart, cpuset_threads;
     const char *stats_tags[NU_MAX_STATS_TAGS]; /* "key:value" */
     unsigned n_stats_tags;
+    const char *user;          /* whose rights the process has once sockets are bound; NULL: keeps its own */
     const char *migrate;       /* `nuncio migrate FILE`; NULL: not asked for */
     const char *program;       /* argv[0] */
 };

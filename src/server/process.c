@@ -448,7 +448,7 @@ static bool start(struct nu_process *p, struct built *b, struct nu_diags *d)
     b->admin = NULL;
     ok = ok && nu_process_first_apply(p, &b->resources, d);
     nu_resources_drop(&b->resources);
-    if (!ok)
+    if (!ok || (p->user.name != NULL && !nu_user_become(&p->user, p->options.enable_core_dump, d)))
         return false;
     nu_process_stats_init(p);
     nu_signals_watch(&p->signals, main_loop(p), on_signal, p);
@@ -509,6 +509,8 @@ static int load(struct nu_process *p)
                                                      .allow_unknown = p->options.allow_unknown_static_fields,
                                                  });
     bool ok = msg != NULL;
+    if (p->options.user != NULL)
+        (void)nu_user_find(p->options.user, &p->user, &d); /* reports */
     if (ok) {
         nu_process_override_node(p, &a, msg);
         ok = build(p, msg, &d, &b); /* although the message may have mistakes: more of them can be told */

@@ -10,10 +10,12 @@
 #include "net/server.h"
 #include "server/file_watch.h"
 #include "server/options.h"
+#include "server/user.h"
 
 struct nu_process {
     struct nu_server server;
     struct nu_options options;
+    struct nu_user user; /* name == NULL: as it is */
     struct nu_admin_options admin_options;
     struct nu_admin_hooks hooks;
     struct nu_admin *admin;
