@@ -358,6 +358,7 @@ void nu_loop_turn(struct nu_loop *loop, nu_ms wait)
     if (!idle && loop->tidy_at_ms == 0 && loop->on_tidy != NULL)
         loop->tidy_at_ms = loop->now_ms + TIDY_EVERY_MS;
     run_events(loop);
+    queue_run(&loop->soon); /* what came is heard of before a timer says that it has not come */
     nu_wheel_advance(&loop->wheel, loop->now_ms);
     run_posts(loop);
     queue_run(&loop->soon);

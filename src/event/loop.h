@@ -2,7 +2,7 @@
  *
  * The event loop: one per worker and one for the main thread. A turn is
  *
- *     wait -> ready watches -> timers -> posted work -> soon tasks -> flush tasks -> deferred tasks
+ *     wait -> ready watches -> soon tasks -> timers -> posted work -> soon tasks -> flush tasks -> deferred tasks
  *
  * "soon" runs later in the same turn; "flush" is for the writes a turn produced (one writev a connection);
  * "deferred" is for giving memory back, when no callback can be on the stack any more. The clock is read once a

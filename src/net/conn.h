@@ -83,6 +83,7 @@ struct nu_conn {
     unsigned local_closed : 1;
     unsigned read_size : 2;     /* what the next read asks for: transport's business (raw_buffer.c) */
     unsigned redispatch : 1;    /* offer c->in again */
+    unsigned offer_due : 1;     /* soon_task offers what this turn has read, and reads no more */
     unsigned read_full : 1;     /* the last read took a whole turn's share: bulk */
     unsigned no_early_close : 1; /* while reading is paused a FIN of the peer is not looked at (Envoy's
                                   * detectEarlyCloseWhenReadDisabled(false)): upstream connections */
