@@ -14,6 +14,7 @@
 #include "base/envoy_version.h"
 #include "base/log.h"
 #include "codec/pb/pb.h"
+#include "config/edge_check.h"
 #include "envoy/config/bootstrap/v3/bootstrap.nu.h"
 #include "envoy/config/core/v3/base.nu.h"
 #include "listener/listener.h"
@@ -523,6 +524,7 @@ static int load(struct nu_process *p)
     if (!ok) {
         code = refuse(p, &d);
     } else if (p->options.mode != NU_RUN_SERVE) {
+        nu_edge_check(&d, msg);
         code = p->options.mode == NU_RUN_VALIDATE ? validated(p, &d) : 0;
         nu_listener_conf_unref(&b.admin);
         nu_resources_drop(&b.resources);
