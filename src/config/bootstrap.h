@@ -16,6 +16,7 @@ struct envoy_config_bootstrap_v3_Bootstrap;
 struct nu_cluster_build;
 struct nu_listener_conf;
 struct nu_runtime;
+struct nu_secrets;
 
 /* ---- reading ---- */
 
@@ -66,6 +67,7 @@ struct nu_resources {
     struct nu_listener_conf **listeners;
     size_t n_listeners;
     struct nu_map cluster_names, listener_names; /* views into the message */
+    struct nu_secrets *secrets; /* where the static ones are staged; the caller commits */
 };
 
 /* false: reported, nothing is kept. Checks what no part can see alone: duplicate names, routes to clusters that the

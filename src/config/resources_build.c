@@ -10,6 +10,8 @@
 #include "envoy/config/cluster/v3/cluster.nu.h"
 #include "envoy/config/listener/v3/listener.nu.h"
 #include "listener/listener_conf.h"
+#include "net/server.h"
+#include "tls/secret.h"
 #include "upstream/cluster_build.h"
 
 typedef struct envoy_config_bootstrap_v3_Bootstrap bootstrap_msg;
@@ -27,6 +29,13 @@ static void note_message(struct nu_cluster_build *b, const struct envoy_config_c
     memcpy(b->message, nu_sb_str(&bytes).ptr, bytes.len);
     b->message_len = bytes.len;
     nu_sb_free(&bytes);
+}
+
+/* Before what refers to them. */
+static void build_secrets(struct nu_factory *f, const bootstrap_msg *msg)
+{
+    for (size_t i = 0; i < msg->static_resources->n_secrets; i++)
+        (void)nu_secrets_add_static(f, f->server->secrets, msg->static_resources->secrets[i]); /* reports */
 }
 
 /* cluster_manager.upstream_bind_config stands in for what a cluster does not say itself. */
@@ -84,12 +93,13 @@ bool nu_resources_build(struct nu_factory *outer, const bootstrap_msg *msg, stru
     struct nu_factory f = *outer;
     f.diags->building = true;
     *out = (struct nu_resources){0};
+    out->secrets = outer->server->secrets;
+    nu_secrets_stage(out->secrets);
     if (msg->static_resources == NULL)
         return true;
     f.has_cluster = has_cluster;
     f.clusters = &out->cluster_names;
-    if (msg->static_resources->n_secrets > 0)
-        nu_pb_unsupported(f.diags, msg->static_resources, "secrets", "secrets are not supported yet");
+    build_secrets(&f, msg);
     build_clusters(&f, msg, out);
     build_listeners(&f, msg, out);
     if (f.diags->n_errors == errors)
@@ -100,6 +110,8 @@ bool nu_resources_build(struct nu_factory *outer, const bootstrap_msg *msg, stru
 
 void nu_resources_drop(struct nu_resources *r)
 {
+    if (r->secrets != NULL)
+        nu_secrets_unstage(r->secrets);
     for (size_t i = 0; i < r->n_clusters; i++)
         nu_cluster_build_drop(&r->clusters[i]);
     for (size_t i = 0; i < r->n_listeners; i++)

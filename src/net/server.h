@@ -17,6 +17,7 @@ struct nu_cluster_manager;
 struct nu_log_writer;
 struct nu_resolver;
 struct nu_listener_manager;
+struct nu_secrets;
 struct nu_tls;
 
 struct nu_server {
@@ -27,6 +28,7 @@ struct nu_server {
     struct nu_log_writer *log_writer;    /* net/log_writer.h: the writer thread of log files */
     struct nu_resolver *resolver;        /* net/dns.h: the default resolver, on the main loop */
     struct nu_listener_manager *listeners;
+    struct nu_secrets *secrets;          /* tls/secret.h */
     struct nu_tls *tls;                  /* tls/tls_process.h; NULL: no TLS transport was ever configured */
     struct nu_scope *async_client;       /* http.async-client.: router statistics of requests that the process makes */
     nu_str node_id, node_cluster;        /* bootstrap node or --service-node, --service-cluster */

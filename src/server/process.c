@@ -29,6 +29,7 @@
 #include "server/server_stats.h"
 #include "server/signals.h"
 #include "server/version.h"
+#include "tls/secret.h"
 #include "tls/tls_process.h"
 #include "upstream/cluster_manager.h"
 #include "worker/runtime.h"
@@ -214,6 +215,7 @@ static void process_init(struct nu_process *p, const struct nu_options *o)
         nu_log_writer_new(s->workers, NU_MS((int64_t)o->file_flush_interval_ms), o->file_flush_min_kb * 1024);
     s->clusters = nu_cluster_manager_new(s);
     s->listeners = nu_listener_manager_new(s);
+    s->secrets = nu_secrets_new(s);
     s->header_prefix = NU_STR("x-envoy");
     s->drain_time_ms = o->drain_time_s * 1000;
     nu_atomic_u32_set(&s->drain_strategy_immediate, o->drain_immediate);
@@ -265,6 +267,7 @@ static void process_free(struct nu_process *p)
     nu_cluster_manager_free(&s->clusters);
     settle(all);
     nu_admin_free(&p->admin);
+    nu_secrets_free(&s->secrets);
     nu_log_writer_free(&s->log_writer);
     if (s->resolver != NULL)
         nu_resolver_free(&s->resolver);

@@ -12,6 +12,7 @@
 #include "listener/listener.h"
 #include "server/config_stats.h"
 #include "server/process.h"
+#include "tls/secret.h"
 #include "upstream/cluster_manager.h"
 #include "worker/worker.h"
 
@@ -80,6 +81,7 @@ void nu_process_note_bootstrap(struct nu_process *p, const struct envoy_config_b
 
 bool nu_process_first_apply(struct nu_process *p, struct nu_resources *r, struct nu_diags *d)
 {
+    nu_secrets_commit(p->server.secrets);
     nu_cluster_manager_apply(p->server.clusters, r->clusters, r->n_clusters, NULL, 0);
     return nu_listener_manager_apply(p->server.listeners, r->listeners, r->n_listeners, NULL, 0, d);
 }
@@ -231,6 +233,7 @@ void nu_process_reload(struct nu_process *p)
     if (hash_rest(r->msg) != p->rest_hash)
         nu_log(config, NU_LOG_WARN, "what changed outside static_resources takes effect only after a restart");
     /* From here on nothing can fail. */
+    nu_secrets_commit(p->server.secrets);
     nu_cluster_manager_apply(p->server.clusters, r->resources.clusters, r->resources.n_clusters, NULL, 0);
     nu_cluster_manager_when_warm(p->server.clusters, clusters_warm, p);
 }

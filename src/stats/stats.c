@@ -283,6 +283,14 @@ uint64_t nu_stat_read(const struct nu_scope *s, unsigned index, bool *used)
     return sum;
 }
 
+void nu_gauge_set_wide(struct nu_scope *s, unsigned index, uint64_t v)
+{
+    int64_t third = (int64_t)v / 3;
+    nu_gauge_set(s, 0, index, (uint64_t)third);
+    nu_gauge_set(s, 1, index, (uint64_t)third);
+    nu_gauge_set(s, 2, index, v - 2 * (uint64_t)third);
+}
+
 void nu_stat_each_code(const struct nu_scope *s, unsigned index, void (*fn)(unsigned code, uint64_t n, void *arg),
                        void *arg)
 {

@@ -156,6 +156,9 @@ static inline void nu_gauge_set(struct nu_scope *s, unsigned slab, unsigned inde
     atomic_store_explicit(&nu_scope_slab(s, slab)->cells[index], 2 * v | 1, memory_order_relaxed);
 }
 
+/* The same for any 64 bits (hashes, the largest time): a slab holds but 63. For scopes that only the main thread writes. */
+void nu_gauge_set_wide(struct nu_scope *s, unsigned index, uint64_t v);
+
 /* Histograms: one value in the unit of the layout. */
 void nu_hist_record(struct nu_scope *s, unsigned slab, unsigned index, uint64_t value);
 
