@@ -41,6 +41,8 @@ static const struct row rows[] = {
     {"mode", 0, CHOICE, AT(mode), {"serve", "validate", "init_only"}, "serve|validate",
      "validate: load everything, say what is wrong, end"},
     {"output", 0, CHOICE, AT(output_json), {"text", "json"}, "text|json", "how --mode validate prints its findings"},
+    {"profile", 0, CHOICE, AT(edge_profile), {"envoy", "edge"}, "envoy|edge",
+     "what is not set: as Envoy (default), or as its guide for proxies at the edge wants"},
     {"watch", 0, SWITCH, AT(watch), {0}, NULL, "apply the configuration again whenever the file changes"},
     {"concurrency", 0, NUMBER, AT(concurrency), {0}, "N", "worker threads (default: one per CPU)"},
     {"log-level", 'l', LEVEL, AT(log_level), {0}, "LEVEL", "trace, debug, info, warning, error, critical or off"},

@@ -20,6 +20,7 @@ struct nu_options {
     const char *config_yaml;   /* NULL: none */
     enum nu_mode mode;
     bool output_json;          /* --output json: what validation found, for tools */
+    bool edge_profile;         /* --profile edge: what is not set has the values for untrusted clients */
     bool watch;                /* --watch: apply the file again when it changes */
     unsigned concurrency;      /* worker threads, at least 1 */
     const char *log_level;

@@ -40,6 +40,10 @@ static void values_and_defaults(void **state)
     assert_true(o.drain_immediate);
     assert_int_equal(o.drain_time_s, 600);
     assert_int_equal(o.file_flush_interval_ms, 10000);
+    assert_false(o.edge_profile);
+    assert_int_equal(PARSE("-c", "a.yaml", "--profile", "edge", "--user", "nobody"), NU_OPTIONS_OK);
+    assert_true(o.edge_profile);
+    assert_string_equal(o.user, "nobody");
     assert_int_equal(PARSE("-ca.yaml", "-ldebug", "--stats-tag", "a:b", "--stats-tag", "c:d:e"), NU_OPTIONS_OK);
     assert_string_equal(o.log_level, "debug");
     assert_int_equal(o.n_stats_tags, 2);

@@ -14,7 +14,7 @@
 #include "base/envoy_version.h"
 #include "base/log.h"
 #include "codec/pb/pb.h"
-#include "config/edge_check.h"
+#include "config/edge.h"
 #include "envoy/config/bootstrap/v3/bootstrap.nu.h"
 #include "envoy/config/core/v3/base.nu.h"
 #include "listener/listener.h"
@@ -517,6 +517,8 @@ static int load(struct nu_process *p)
         (void)nu_user_find(p->options.user, &p->user, &d); /* reports */
     if (ok) {
         nu_process_override_node(p, &a, msg);
+        if (p->options.edge_profile)
+            nu_edge_fill_in(&a, msg);
         ok = build(p, msg, &d, &b); /* although the message may have mistakes: more of them can be told */
         if (ok && nu_diags_failed(&d)) {
             nu_listener_conf_unref(&b.admin);
@@ -527,7 +529,7 @@ static int load(struct nu_process *p)
     if (!ok) {
         code = refuse(p, &d);
     } else if (p->options.mode != NU_RUN_SERVE) {
-        nu_edge_check(&d, msg);
+        nu_edge_warn(&d, msg);
         code = p->options.mode == NU_RUN_VALIDATE ? validated(p, &d) : 0;
         nu_listener_conf_unref(&b.admin);
         nu_resources_drop(&b.resources);

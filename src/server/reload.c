@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "codec/pb/hash.h"
+#include "config/edge.h"
 #include "codec/pb/wire.h"
 #include "envoy/config/bootstrap/v3/bootstrap.nu.h"
 #include "envoy/config/cluster/v3/cluster.nu.h"
@@ -184,6 +185,8 @@ static bool read_again(struct nu_process *p, struct nu_reload *r)
     if (r->msg == NULL || nu_diags_failed(&r->diags))
         return false;
     nu_process_override_node(p, &r->arena, r->msg);
+    if (p->options.edge_profile)
+        nu_edge_fill_in(&r->arena, r->msg);
     struct nu_map next = {0};
     const struct envoy_config_bootstrap_v3_Bootstrap_StaticResources *s = r->msg->static_resources;
     for (size_t i = 0; s != NULL && i < s->n_clusters; i++)
