@@ -25,20 +25,32 @@ static struct nu_filter_state *find(struct nu_filter_state *list, nu_str name)
     return NULL;
 }
 
+static void set(struct nu_filter_state **list, struct nu_arena *a, const struct nu_filter_state *value)
+{
+    struct nu_filter_state *s = find(*list, value->name), *next = s != NULL ? s->next : *list;
+    if (s == NULL)
+        s = *list = nu_arena_new(a, struct nu_filter_state);
+    *s = *value;
+    s->next = next;
+}
+
 void nu_filter_state_set(struct nu_stream_info *si, nu_str name, nu_str text, void *object, enum nu_life_span life)
 {
     bool of_conn = life == NU_LIFE_CONNECTION && si->conn != NULL;
-    struct nu_filter_state **list = of_conn ? &nu_conn_details_edit(si->conn)->filter_state : &si->filter_state;
-    struct nu_filter_state *s = find(*list, name);
-    if (s == NULL) {
-        s = nu_arena_new(of_conn ? si->conn->arena : si->arena, struct nu_filter_state);
-        s->next = *list;
-        *list = s;
-    }
-    s->name = name;
-    s->text = text;
-    s->object = object;
-    s->life = life;
+    set(of_conn ? &nu_conn_details_edit(si->conn)->filter_state : &si->filter_state, of_conn ? si->conn->arena : si->arena,
+        &(struct nu_filter_state){.name = name, .text = text, .object = object, .life = life});
+}
+
+void nu_conn_info_set_state(struct nu_conn_info *c, nu_str name, nu_str text)
+{
+    set(&nu_conn_details_edit(c)->filter_state, c->arena,
+        &(struct nu_filter_state){.name = name, .text = text, .life = NU_LIFE_CONNECTION});
+}
+
+nu_str nu_conn_info_state(const struct nu_conn_info *c, nu_str name)
+{
+    const struct nu_filter_state *s = find(nu_conn_details(c)->filter_state, name);
+    return s != NULL ? s->text : NU_STR_NONE;
 }
 
 const struct nu_filter_state *nu_filter_state_get(const struct nu_stream_info *si, nu_str name)

@@ -77,6 +77,7 @@ struct nu_upstream_info {
     uint64_t connect_start_ns, connect_done_ns; /* of the connection, when this stream opened it */
     uint64_t pool_ready_ns;
     nu_str transport_failure; /* %UPSTREAM_TRANSPORT_FAILURE_REASON% */
+    const struct nu_tls_info *tls; /* NULL: plain text; in the record's arena (nu_tls_info_keep) */
     nu_str detected_close; /* %UPSTREAM_DETECTED_CLOSE_TYPE% when known */
     uint32_t n_streams_on_conn; /* %UPSTREAM_REQUEST_COUNT%-like */
     uint64_t wire_sent, wire_received, header_sent, header_received; /* bytes on this attempt */
@@ -205,5 +206,11 @@ struct nu_upstream_info *nu_stream_info_upstream(struct nu_stream_info *si);
  * list; looks in both. Strings are borrowed and must live as long. */
 void nu_filter_state_set(struct nu_stream_info *si, nu_str name, nu_str text, void *object, enum nu_life_span life);
 const struct nu_filter_state *nu_filter_state_get(const struct nu_stream_info *si, nu_str name);
+/* The same for a text of a connection, with no stream's record at hand; NULL ptr: not set. */
+void nu_conn_info_set_state(struct nu_conn_info *c, nu_str name, nu_str text);
+nu_str nu_conn_info_state(const struct nu_conn_info *c, nu_str name);
+
+/* Filter state that tcp_proxy reads: the cluster to use instead of the configured one. */
+#define NU_STATE_TCP_PROXY_CLUSTER "envoy.tcp_proxy.cluster"
 
 #endif

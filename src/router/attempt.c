@@ -3,6 +3,7 @@
  * One attempt at an upstream, see attempt.h. */
 #include "router/attempt.h"
 
+#include "tls/info.h"
 #include "upstream/host.h"
 #include "worker/worker.h"
 
@@ -286,6 +287,8 @@ static void note_connection(struct nu_attempt *a, struct nu_conn *conn, enum nu_
     if (local->family == AF_UNSPEC)
         nu_conn_local_sockaddr(conn, local); /* a system call: once a connection */
     u->local_address = *local;
+    const struct nu_tls_info *tls = nu_conn_details(conn->info)->tls;
+    u->tls = tls != NULL ? nu_tls_info_keep(tls, a->info->arena) : NULL;
 }
 
 static void open_stream(struct nu_attempt *a, struct nu_codec_stream *stream)

@@ -18,6 +18,7 @@
 #include "net/filter.h"
 #include "net/log_ids.h"
 #include "net/server.h"
+#include "tls/info.h"
 #include "net/splice.h"
 #include "upstream/breaker.h"
 #include "upstream/cluster_manager.h"
@@ -249,6 +250,8 @@ static void note_upstream(struct session *s, struct nu_conn *up)
     struct nu_upstream_info *ui = nu_stream_info_upstream(si);
     nu_conn_local_sockaddr(up, &ui->local_address);
     ui->connection_id = up->info->id;
+    if (nu_conn_details(up->info)->tls != NULL)
+        ui->tls = nu_tls_info_keep(nu_conn_details(up->info)->tls, si->arena);
     ui->connect_start_ns = s->req.started_ns;
     ui->connect_done_ns = ui->pool_ready_ns = nu_loop_now_ns(up->worker->loop);
 }
@@ -349,9 +352,13 @@ static void connect_upstream(struct session *s)
     nu_tcp_pool_start(host, s->info, NU_PRIORITY_DEFAULT, c->worker, c->info, &s->req);
 }
 
-static nu_str choose(const struct tcp_proxy_conf *conf, struct nu_worker *w)
+/* Filters before this one may have chosen. */
+static nu_str choose(const struct tcp_proxy_conf *conf, const struct nu_conn_info *info, struct nu_worker *w)
 {
     const struct target *t = conf->targets;
+    nu_str chosen = nu_conn_info_state(info, NU_STR(NU_STATE_TCP_PROXY_CLUSTER));
+    if (chosen.len > 0)
+        return chosen;
     if (conf->n_targets == 1)
         return t->cluster;
     uint64_t at = nu_random_below(&w->random, conf->targets[conf->n_targets - 1].until);
@@ -370,7 +377,7 @@ static enum nu_filter_status on_new_connection(struct nu_net_filter *f)
     if (!nu_ms_is_zero(s->conf->max_duration))
         nu_timer_arm(c->worker->loop, &s->duration, s->conf->max_duration);
     nu_conn_read_pause(c);
-    s->cluster_name = choose(s->conf, c->worker);
+    s->cluster_name = choose(s->conf, c->info, c->worker);
     connect_upstream(s);
     return NU_FILTER_STOP;
 }
