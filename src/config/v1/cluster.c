@@ -39,7 +39,7 @@ static const struct v1_key cluster_keys[] = {
     [C_HEALTH_CHECK] = {"health_check", V1_MAP, V1_UNSUPPORTED},
     [C_MAX_REQUESTS] = {"max_requests_per_connection", V1_INT, V1_NONEMPTY},
     [C_BREAKERS] = {"circuit_breakers", V1_MAP, 0},
-    [C_SSL] = {"ssl_context", V1_MAP, V1_UNSUPPORTED},
+    [C_SSL] = {"ssl_context", V1_MAP, 0},
     [C_FEATURES] = {"features", V1_STRING, V1_UNSUPPORTED},
     [C_HTTP2] = {"http2_settings", V1_MAP, V1_UNSUPPORTED},
     [C_CODEC_OPTIONS] = {"http_codec_options", V1_STRING, V1_UNSUPPORTED},
@@ -230,5 +230,7 @@ void v1_cluster(struct v1 *c, struct nu_tree *clusters, const struct nu_tree *t)
         hosts(c, out, &o, is_dns);
     if (o.m[C_BREAKERS] != NULL)
         breakers(c, out, o.m[C_BREAKERS]);
+    if (o.m[C_SSL] != NULL)
+        v1_put(c, out, "transport_socket", v1_cluster_ssl(c, o.m[C_SSL]));
     http_options(c, out, &o);
 }

@@ -22,7 +22,7 @@ static const struct v1_key listener_keys[] = {
     [L_ADDRESS] = {"address", V1_STRING, 0},
     [L_PORT] = {"port", V1_INT, 0},
     [L_FILTERS] = {"filters", V1_LIST, V1_REQUIRED},
-    [L_SSL] = {"ssl_context", V1_MAP, V1_UNSUPPORTED},
+    [L_SSL] = {"ssl_context", V1_MAP, 0},
     [L_BIND] = {"bind_to_port", V1_BOOL, 0},
     [L_PROXY_PROTO] = {"use_proxy_proto", V1_BOOL, 0},
     [L_ORIGINAL_DST] = {"use_original_dst", V1_BOOL, V1_UNSUPPORTED},
@@ -161,6 +161,11 @@ void v1_listener(struct v1 *c, struct nu_tree *listeners, const struct nu_tree *
     v1_copy(c, out, "transparent", o.m[L_TRANSPARENT]);
     if (v1_bool_or(o.m[L_PROXY_PROTO], false))
         proxy_proto(c, out, o.m[L_PROXY_PROTO]->value->pos);
-    if (o.m[L_FILTERS] != NULL)
-        listener_filters(c, v1_put_list(c, out, "filter_chains", o.m[L_FILTERS]->value->pos), o.m[L_FILTERS]);
+    struct nu_tree *ssl = o.m[L_SSL] != NULL ? v1_listener_ssl(c, o.m[L_SSL]) : NULL;
+    if (o.m[L_FILTERS] == NULL)
+        return;
+    struct nu_tree *chains = v1_put_list(c, out, "filter_chains", o.m[L_FILTERS]->value->pos);
+    listener_filters(c, chains, o.m[L_FILTERS]);
+    for (size_t i = 0; ssl != NULL && i < chains->u.list.n; i++)
+        v1_put(c, chains->u.list.items[i], "transport_socket", ssl);
 }

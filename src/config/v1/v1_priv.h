@@ -174,6 +174,9 @@ void v1_listener(struct v1 *c, struct nu_tree *listeners, const struct nu_tree *
 void v1_hcm(struct v1 *c, struct nu_tree *filters, const struct v1_filter *f);
 /* One route of a v1 tcp_proxy that has been chosen: the filter for its cluster. */
 void v1_cluster(struct v1 *c, struct nu_tree *clusters, const struct nu_tree *t);
+/* ssl_context: a new TransportSocket. */
+struct nu_tree *v1_listener_ssl(struct v1 *c, const struct nu_tree_member *m);
+struct nu_tree *v1_cluster_ssl(struct v1 *c, const struct nu_tree_member *m);
 void v1_route_config(struct v1 *c, struct nu_tree *hcm, const struct nu_tree *t);
 void v1_route(struct v1 *c, struct nu_tree *routes, const struct nu_tree *t);
 /* Adds typed_per_filter_config of the cors filter for a vhost's or route's `cors`. */

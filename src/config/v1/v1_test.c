@@ -262,7 +262,9 @@ static void refuses_clusters(void **state)
         {"'type': 'original_dst', 'lb_type': 'original_dst_lb'", NU_DIAG_UNSUPPORTED, "lb_type", "is not supported yet"},
         {"'type': 'static', 'lb_type': 'ring_hash', " HOST, NU_DIAG_UNSUPPORTED, "lb_type", "\"ring_hash\" is not supported yet"},
         {"'type': 'static', " HOST, NU_DIAG_ERROR, "clusters[0]", "a v1 cluster needs \"lb_type\""},
-        {PLAIN HOST ", 'ssl_context': {}", NU_DIAG_UNSUPPORTED, "ssl_context", "not supported yet"},
+        {PLAIN HOST ", 'ssl_context': {'ca_cert_fil': 'a'}", NU_DIAG_ERROR, "clusters[0].ssl_context",
+         "unknown key \"ca_cert_fil\" in the ssl_context of a v1 cluster; did you mean \"ca_cert_file\"?"},
+        {PLAIN HOST ", 'ssl_context': {'verify_subject_alt_name': 'a'}", NU_DIAG_ERROR, "verify_subject_alt_name", "must be a list"},
         {PLAIN HOST ", 'health_check': {}", NU_DIAG_UNSUPPORTED, "health_check", "not supported yet"},
         {PLAIN HOST ", 'outlier_detection': {}", NU_DIAG_UNSUPPORTED, "outlier_detection", "not supported yet"},
         {PLAIN HOST ", 'features': 'http2'", NU_DIAG_UNSUPPORTED, "features", "not supported yet"},
@@ -320,7 +322,13 @@ static void translates_listeners(void **state)
     refused(&in_listener, "'address': 'tcp://0.0.0.0:1', 'port': 1, 'filters': []", NU_DIAG_ERROR, "listeners[0]", "exclude");
     refused(&in_listener, "'address': 'tcp://localhost:1', 'filters': []", NU_DIAG_ERROR, "listeners[0].address", "not an IP");
     refused(&in_listener, "'port': 70000, 'filters': []", NU_DIAG_ERROR, "listeners[0]", "at most 65535");
-    refused(&in_listener, "'port': 1, 'filters': [], 'ssl_context': {}", NU_DIAG_UNSUPPORTED, "ssl_context", "not supported yet");
+    refused(&in_listener, "'port': 1, 'filters': [], 'ssl_context': {'cert_chain_file': 'a'}", NU_DIAG_ERROR, "listeners[0].ssl_context",
+            "the ssl_context of a v1 listener needs \"private_key_file\"");
+    refused(&in_listener,
+            "'port': 1, 'filters': [], 'ssl_context': {'cert_chain_file': 'a', 'private_key_file': 'b', 'alt_alpn_protocols': 'x'}",
+            NU_DIAG_UNSUPPORTED, "alt_alpn_protocols", "not supported yet");
+    refused(&in_listener, "'port': 1, 'filters': [{'name': 'client_ssl_auth', 'config': {}}]", NU_DIAG_UNSUPPORTED, "filters[0]",
+            "the network filter \"client_ssl_auth\" is not supported yet");
     refused(&in_listener, "'port': 1, 'filters': [], 'use_original_dst': true", NU_DIAG_UNSUPPORTED, "use_original_dst", "yet");
     refused(&in_listener, "'port': 1, 'filters': [{'name': 'redis_proxy', 'config': {}}]", NU_DIAG_UNSUPPORTED, "filters[0]",
             "the network filter \"redis_proxy\" is not supported yet");
@@ -882,10 +890,82 @@ static void later_reports_point_into_the_v1_file(void **state)
     end(&r);
 }
 
+#define HASH "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
+
+static void ssl_contexts_become_transports(void **state)
+{
+    (void)state;
+    becomes(&in_listener,
+            "'address': 'tcp://0.0.0.0:1', 'filters': [], 'ssl_context': {'cert_chain_file': '/c', 'private_key_file': '/k', "
+            "'alpn_protocols': 'h2,http/1.1', 'ca_cert_file': '/ca', 'require_client_certificate': true, "
+            "'verify_certificate_hash': '" HASH "', 'verify_subject_alt_name': ['spiffe://a'], 'crl_file': '/crl', "
+            "'cipher_suites': '[A|B]:C', 'ecdh_curves': 'X25519:P-256', 'session_ticket_key_paths': ['/t1', '/t2']}",
+            "...  transport_socket:\n"
+            "    name: envoy.transport_sockets.tls\n"
+            "    typed_config:\n"
+            "      \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext\n"
+            "      common_tls_context:\n"
+            "        tls_params:\n"
+            "          cipher_suites:\n"
+            "          - \"[A|B]\"\n"
+            "          - C\n"
+            "          ecdh_curves:\n"
+            "          - X25519\n"
+            "          - P-256\n"
+            "        tls_certificates:\n"
+            "        - certificate_chain:\n"
+            "            filename: /c\n"
+            "          private_key:\n"
+            "            filename: /k\n"
+            "        validation_context:\n"
+            "          trusted_ca:\n"
+            "            filename: /ca\n"
+            "          verify_certificate_hash:\n"
+            "          - " HASH "\n"
+            "          match_typed_subject_alt_names:\n"
+            "          - san_type: DNS\n"
+            "            matcher:\n"
+            "              exact: spiffe://a\n"
+            "          - san_type: URI\n"
+            "            matcher:\n"
+            "              exact: spiffe://a\n"
+            "          crl:\n"
+            "            filename: /crl\n"
+            "        alpn_protocols:\n"
+            "        - h2\n"
+            "        - http/1.1\n"
+            "      require_client_certificate: true\n"
+            "      session_ticket_keys:\n"
+            "        keys:\n"
+            "        - filename: /t1\n"
+            "        - filename: /t2\n");
+    becomes(&in_cluster,
+            PLAIN HOST ", 'ssl_context': {'sni': 'a.b', 'ca_cert_file': '/ca', 'cert_chain_file': '', 'ecdh_curves': 'P-256'}",
+            "...transport_socket:\n"
+            "  name: envoy.transport_sockets.tls\n"
+            "  typed_config:\n"
+            "    \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n"
+            "    common_tls_context:\n"
+            "      tls_params:\n"
+            "        ecdh_curves:\n"
+            "        - P-256\n"
+            "      validation_context:\n"
+            "        trusted_ca:\n"
+            "          filename: /ca\n"
+            "    sni: a.b\n");
+    becomes(&in_cluster, PLAIN HOST ", 'ssl_context': {}",
+            "...transport_socket:\n"
+            "  name: envoy.transport_sockets.tls\n"
+            "  typed_config:\n"
+            "    \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n"
+            "    common_tls_context: {}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recognises_v1_by_its_shape),
+        cmocka_unit_test(ssl_contexts_become_transports),
         cmocka_unit_test(translates_clusters),
         cmocka_unit_test(refuses_clusters),
         cmocka_unit_test(translates_listeners),
