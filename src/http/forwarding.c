@@ -315,13 +315,6 @@ static void set_scheme(struct nu_http_stream *s, struct nu_http_headers *h)
     }
 }
 
-static void remove_client_cert(struct nu_http_headers *h)
-{
-    /* Every forward_client_cert_details mode but ALWAYS_FORWARD_ONLY drops it on a connection without a client
-     * certificate; that one mode is refused at config load until TLS is there. */
-    nu_headers_remove(h, NU_STR("x-forwarded-client-cert"));
-}
-
 static bool mutate_request(struct nu_http_stream *s, struct nu_http_headers *h)
 {
     const struct nu_hcm_conf *conf = s->conf;
@@ -346,7 +339,7 @@ static bool mutate_request(struct nu_http_stream *s, struct nu_http_headers *h)
     if (edge && s->info.remote.family != AF_UNIX)
         nu_headers_set_id(h, NU_HDR_ENVOY_EXTERNAL_ADDRESS, address_text(s, &s->info.remote));
     set_request_id(s, h, edge);
-    remove_client_cert(h);
+    nu_xfcc_apply(&conf->xfcc, nu_conn_details(s->info.conn)->tls, h, &s->arena);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "http/filter.h"
 #include "http/route.h"
 #include "http/session.h"
+#include "http/xfcc.h"
 #include "net/access_log.h"
 #include "net/filter.h"
 #include "net/server.h"
@@ -117,6 +118,7 @@ struct nu_hcm_conf {
     const struct nu_cidr *internal_ranges;
     unsigned n_internal_ranges;
     bool internal_unix_sockets;
+    struct nu_xfcc_conf xfcc;
     bool generate_request_id, preserve_external_request_id, always_set_request_id_in_response;
     bool pack_trace_reason;
 

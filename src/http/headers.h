@@ -68,6 +68,7 @@
     X(VARY, "vary", 0, 1)                                                                          \
     X(VIA, "via", 1, 1)                                                                            \
     X(X_CLIENT_TRACE_ID, "x-client-trace-id", 1, 0)                                                \
+    X(X_FORWARDED_CLIENT_CERT, "x-forwarded-client-cert", 1, 0)                                    \
     X(X_FORWARDED_FOR, "x-forwarded-for", 1, 0)                                                    \
     X(X_FORWARDED_HOST, "x-forwarded-host", 1, 0)                                                  \
     X(X_FORWARDED_PORT, "x-forwarded-port", 1, 0)                                                  \

@@ -5,6 +5,7 @@
 #include "base/regex.h"
 #include "router/path_template.h"
 #include "router/table.h"
+#include "tls/info.h"
 #include "worker/runtime.h"
 
 nu_str nu_path_only(nu_str path)
@@ -82,6 +83,16 @@ bool nu_route_cond_match(const struct nu_route_cond *c, const struct nu_http_hea
     return nu_header_matchers_match(&c->headers, h) && match_queries(c, h) && match_cookies(c, h);
 }
 
+static bool match_tls(const struct nu_route_cond *c, const struct nu_stream_info *info)
+{
+    if (c->tls_presented == 0 && c->tls_validated == 0)
+        return true;
+    const struct nu_tls_info *tls = info != NULL && info->conn != NULL ? nu_conn_details(info->conn)->tls : NULL;
+    if (c->tls_presented != 0 && (tls != NULL && nu_tls_info_has_peer(tls)) != (c->tls_presented > 0))
+        return false;
+    return c->tls_validated == 0 || (tls != NULL && tls->validated) == (c->tls_validated > 0);
+}
+
 static uint64_t weight_of(const struct nu_weighted_cluster *w, const struct nu_runtime *rt)
 {
     return w->runtime_key.len > 0 ? nu_runtime_u64(rt, w->runtime_key, w->weight) : w->weight;
@@ -130,7 +141,6 @@ static const struct nu_virtual_host_more *find_vhost(const struct nu_route_table
 void nu_route_lookup(const struct nu_route_table *t, const struct nu_http_headers *h, const struct nu_stream_info *info,
                      const struct nu_runtime *rt, uint64_t random_value, struct nu_route_match *out)
 {
-    (void)info;
     *out = (struct nu_route_match){.route = NULL};
     const struct nu_virtual_host_more *v = find_vhost(t, h);
     if (v == NULL)
@@ -142,7 +152,7 @@ void nu_route_lookup(const struct nu_route_table *t, const struct nu_http_header
     }
     for (size_t i = 0; i < v->n_routes; i++) {
         const struct nu_route_entry *e = &v->routes[i];
-        if (!nu_route_cond_match(&e->cond, h, rt, random_value))
+        if (!nu_route_cond_match(&e->cond, h, rt, random_value) || !match_tls(&e->cond, info))
             continue;
         out->route = &e->route;
         if (e->route.action != NULL && e->route.action->choice == NU_CLUSTER_WEIGHTED)

@@ -70,11 +70,21 @@ static bool build_cookies(struct nu_factory *f, const struct envoy_config_route_
     return ok;
 }
 
+/* TlsContextMatchOptions: unset, true, false. */
+static int8_t wanted(const bool *b)
+{
+    return b == NULL ? 0 : *b ? 1 : -1;
+}
+
 static bool build_cond(struct nu_route_builder *b, const struct envoy_config_route_v3_RouteMatch *m,
                        struct nu_route_cond *c)
 {
     c->ignore_case = m->case_sensitive != NULL && !*m->case_sensitive;
     c->grpc = m->grpc != NULL;
+    if (m->tls_context != NULL) {
+        c->tls_presented = wanted(m->tls_context->presented);
+        c->tls_validated = wanted(m->tls_context->validated);
+    }
     if (m->runtime_fraction != NULL) {
         c->has_fraction = true;
         c->fraction = nu_fraction_build(b->f.arena, m->runtime_fraction, 0);

@@ -53,6 +53,7 @@ struct nu_route_cond {
     bool ignore_case;
     bool grpc;
     bool has_fraction;
+    int8_t tls_presented, tls_validated; /* of the client's certificate: 1 must be, -1 must not be, 0 either */
     nu_str path; /* prefix, exact path, or the template's text */
     struct nu_regex *regex;
     const struct nu_path_template *template;

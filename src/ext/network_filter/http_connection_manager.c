@@ -218,11 +218,22 @@ static void build_identity(struct nu_factory *f, const hcm_msg *msg, struct nu_h
     c->generate_request_id = msg->generate_request_id == NULL || *msg->generate_request_id;
     c->preserve_external_request_id = msg->preserve_external_request_id;
     c->always_set_request_id_in_response = msg->always_set_request_id_in_response;
-    if (msg->forward_client_cert_details ==
-        envoy_extensions_filters_network_http_connection_manager_v3_HttpConnectionManager_ForwardClientCertDetails_ALWAYS_FORWARD_ONLY)
-        nu_pb_unsupported(f->diags, msg, "forward_client_cert_details", "ALWAYS_FORWARD_ONLY is not supported yet");
-    if (msg->set_current_client_cert_details != NULL && msg->set_current_client_cert_details->format != 0)
-        nu_pb_unsupported(f->diags, msg->set_current_client_cert_details, "format", "the format JSON is not supported yet");
+}
+
+static void build_xfcc(const hcm_msg *msg, struct nu_hcm_conf *c)
+{
+    const struct envoy_extensions_filters_network_http_connection_manager_v3_HttpConnectionManager_SetCurrentClientCertDetails
+        *m = msg->set_current_client_cert_details;
+    c->xfcc.mode = (enum nu_xfcc_mode)msg->forward_client_cert_details;
+    if (m == NULL)
+        return;
+    c->xfcc.subject = m->subject != NULL && *m->subject;
+    c->xfcc.cert = m->cert;
+    c->xfcc.chain = m->chain;
+    c->xfcc.dns = m->dns;
+    c->xfcc.uri = m->uri;
+    c->xfcc.issuer = m->issuer;
+    c->xfcc.json = m->format == envoy_extensions_filters_network_http_connection_manager_v3_HttpConnectionManager_ForwardClientCertFormat_JSON;
 }
 
 static void build_request_id(struct nu_factory *f, const hcm_msg *msg, struct nu_hcm_conf *c)
@@ -348,6 +359,7 @@ static struct nu_net_filter_conf *create(struct nu_factory *f, const struct nu_p
     build_upgrades(f, msg, c);
     build_timeouts(msg, c);
     build_identity(f, msg, c);
+    build_xfcc(msg, c);
     build_request_id(f, msg, c);
     build_internal_addresses(f, msg, c);
     build_ip_detection(f, msg, c);
