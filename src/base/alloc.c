@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -43,6 +44,25 @@ void *nu_alloc_pages(size_t n)
 void nu_page_unneeded(void *page)
 {
     (void)madvise(page, NU_PAGE, MADV_DONTNEED); /* where pages are larger it stays */
+}
+
+void *nu_alloc_huge(void)
+{
+    uint8_t *p = mmap(NULL, 2 * (size_t)NU_HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        out_of_memory(NU_HUGE_PAGE);
+    size_t before = -(uintptr_t)p % NU_HUGE_PAGE; /* what makes it aligned goes back */
+    uint8_t *at = p + before;
+    if (before > 0)
+        munmap(p, before);
+    munmap(at + NU_HUGE_PAGE, NU_HUGE_PAGE - before);
+    (void)madvise(at, NU_HUGE_PAGE, MADV_HUGEPAGE);
+    return at;
+}
+
+void nu_free_huge(void *p)
+{
+    munmap(p, NU_HUGE_PAGE);
 }
 
 void *nu_realloc(void *old, size_t size)

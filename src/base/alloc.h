@@ -17,6 +17,11 @@ __attribute__((malloc, returns_nonnull)) void *nu_alloc_pages(size_t n);
 /* Gives the memory of one such page back to the system; it reads as zeros, or as before, until it is written again. */
 void nu_page_unneeded(void *page);
 #define NU_PAGE 4096u
+/* One huge page of its own, where the system has them (fewer page faults), else as many small ones; zeroed. For what is large
+ * and goes soon as a whole. */
+#define NU_HUGE_PAGE (2u << 20)
+__attribute__((malloc, returns_nonnull)) void *nu_alloc_huge(void);
+void nu_free_huge(void *p);
 
 /* n * size with an overflow check. */
 __attribute__((malloc, returns_nonnull)) void *nu_calloc(size_t n, size_t size);

@@ -31,6 +31,12 @@ void nu_arena_init_sized(struct nu_arena *a, uint32_t chunk_size)
     *a = (struct nu_arena){.chunk_size = chunk_size};
 }
 
+void nu_arena_init_growing(struct nu_arena *a, uint32_t chunk_size)
+{
+    nu_arena_init_sized(a, chunk_size);
+    a->growing = true;
+}
+
 /* Chunks are cut from slabs, so that each is a page, whatever the heap has between them. */
 #define SLAB_CHUNKS 16u
 
@@ -54,7 +60,7 @@ static struct nu_arena_chunk *chunk_get(struct nu_arena_cache *cache, size_t siz
         if (cache->n < cache->low)
             cache->low = cache->n;
     } else {
-        c = nu_alloc(size);
+        c = size == NU_HUGE_PAGE ? nu_alloc_huge() : nu_alloc(size);
     }
     c->size = size;
     return c;
@@ -62,7 +68,9 @@ static struct nu_arena_chunk *chunk_get(struct nu_arena_cache *cache, size_t siz
 
 static void chunk_put(struct nu_arena_cache *cache, struct nu_arena_chunk *c)
 {
-    if (cache == NULL || c->size != NU_ARENA_CHUNK)
+    if (c->size == NU_HUGE_PAGE)
+        nu_free_huge(c);
+    else if (cache == NULL || c->size != NU_ARENA_CHUNK)
         nu_free(c);
     else
         cache->spare[cache->n++] = c;
@@ -90,6 +98,8 @@ void *nu_arena_alloc_slow(struct nu_arena *a, size_t size, size_t align)
         a->chunk->older = c;
         return c->bytes;
     }
+    if (a->growing && a->chunk_size < NU_HUGE_PAGE)
+        a->chunk_size *= 2;
     c->older = a->chunk;
     a->chunk = c;
     a->next = c->bytes + size;

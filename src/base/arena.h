@@ -8,6 +8,7 @@
 #define NU_BASE_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,7 @@ struct nu_arena {
     struct nu_arena_cache *cache; /* may be NULL: heap */
     uint8_t *next, *end;          /* free part of the newest chunk */
     uint32_t chunk_size;          /* of the next chunk, its header included; 0: NU_ARENA_CHUNK */
+    bool growing;                 /* each chunk is twice as large as the one before, up to a huge page */
 };
 
 /* An arena that holds no memory yet. `cache` is borrowed and must outlive the arena; NULL: heap. */
@@ -43,6 +45,10 @@ void nu_arena_init(struct nu_arena *a, struct nu_arena_cache *cache);
 
 /* The same with smaller (or larger) chunks of the heap: for what lives long and holds little, as an idle connection. */
 void nu_arena_init_sized(struct nu_arena *a, uint32_t chunk_size);
+
+/* Heap chunks that begin with chunk_size (a power of two) and grow: for what may be large and goes soon, as a configuration
+ * that is being read. */
+void nu_arena_init_growing(struct nu_arena *a, uint32_t chunk_size);
 
 /* Runs the cleanups only. */
 void nu_arena_clean_up(struct nu_arena *a);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/map.h"
@@ -54,6 +55,42 @@ static void arenas_give_aligned_memory_of_any_size(void **state)
     nu_arena_init(&empty, NULL);
     assert_non_null(nu_arena_array(&empty, int, 0));
     nu_arena_clear(&empty);
+}
+
+static void arenas_grow_to_huge_pages(void **state)
+{
+    (void)state;
+    struct nu_arena a;
+    nu_arena_init_growing(&a, 1024);
+    for (unsigned i = 0; i < 6000; i++)
+        memset(nu_arena_alloc(&a, 1000), (int)(i & 0xff), 1000);
+    memset(nu_arena_alloc(&a, NU_HUGE_PAGE), 1, NU_HUGE_PAGE); /* larger than what a chunk has */
+    assert_int_equal(a.chunk_size, NU_HUGE_PAGE);
+    nu_arena_clear(&a);
+}
+
+/* Memory that is given back may be used again. */
+static void spare_chunks_are_trimmed(void **state)
+{
+    (void)state;
+    struct nu_arena_cache cache = {0};
+    struct nu_arena a[100];
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < NU_ARRAY_LEN(a); i++) {
+            nu_arena_init(&a[i], &cache);
+            memset(nu_arena_alloc(&a[i], 3000), (int)i, 3000);
+        }
+        unsigned n = cache.n;
+        nu_arena_cache_trim(&cache, 4, false);
+        for (unsigned i = 0; i < NU_ARRAY_LEN(a); i++)
+            nu_arena_clear(&a[i]);
+        assert_int_equal(cache.n, n + NU_ARRAY_LEN(a));
+        nu_arena_cache_trim(&cache, 4, false);
+        assert_true(cache.n_cold <= n); /* the others were in use since the last time */
+        nu_arena_cache_trim(&cache, 4, true);
+        assert_int_equal(cache.n_cold, cache.n - 4);
+    }
+    nu_arena_cache_clear(&cache);
 }
 
 /* Random operations on a buffer and on a plain array come to the same bytes. */
@@ -171,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arenas_clean_up_in_reverse), cmocka_unit_test(arenas_give_aligned_memory_of_any_size),
+        cmocka_unit_test(arenas_grow_to_huge_pages), cmocka_unit_test(spare_chunks_are_trimmed),
         cmocka_unit_test(buffers_hold_what_was_put_in), cmocka_unit_test(maps_find_what_is_left),
         cmocka_unit_test(strings),
     };

@@ -38,7 +38,7 @@
 typedef struct envoy_config_bootstrap_v3_Bootstrap bootstrap_msg;
 
 #define MAX_RUNTIME_ROOTS 16
-/* Of the arena that holds the configuration's tree and messages while it is loaded: large ones in few pieces. */
+/* Of the arena that holds the configuration's tree and messages while it is loaded; it grows. */
 #define LOAD_CHUNK 32768u
 
 static struct nu_loop *main_loop(const struct nu_process *p)
@@ -504,7 +504,7 @@ static int load(struct nu_process *p)
     struct nu_diags d;
     struct built b = {0};
     int code = -1;
-    nu_arena_init_sized(&a, LOAD_CHUNK);
+    nu_arena_init_growing(&a, LOAD_CHUNK);
     nu_diags_init(&d);
     const bootstrap_msg *msg = nu_bootstrap_load(&a, &d,
                                                  &(struct nu_bootstrap_source){
