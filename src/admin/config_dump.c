@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * /config_dump: what is configured, as a list of dumps, each with its list of resources: bootstrap, clusters, listeners,
- * route tables; the lists of what control planes send are empty. Written resource by resource: a cluster is decoded from its
- * wire bytes when its turn comes. */
+ * route tables, secrets; the lists of what control planes send are empty. Written resource by resource: a cluster is decoded
+ * from its wire bytes when its turn comes. What is sensitive is redacted. */
 #include "admin/cluster_list.h"
 #include "admin/config_dump_priv.h"
 #include "admin/field_mask.h"
@@ -10,6 +10,7 @@
 #include "admin/request.h"
 #include "base/regex.h"
 #include "codec/pb/print.h"
+#include "codec/pb/redact.h"
 #include "codec/pb/wire.h"
 #include "envoy/config/bootstrap/v3/bootstrap.nu.h"
 #include "envoy/config/cluster/v3/cluster.nu.h"
@@ -18,8 +19,10 @@
 #include "envoy/config/listener/v3/listener_components.nu.h"
 #include "envoy/config/route/v3/route.nu.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.nu.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.nu.h"
 #include "google/protobuf/any.nu.h"
 #include "listener/listener.h"
+#include "tls/secret.h"
 
 typedef struct envoy_config_bootstrap_v3_Bootstrap bootstrap_msg;
 typedef struct envoy_extensions_filters_network_http_connection_manager_v3_HttpConnectionManager hcm_msg;
@@ -27,11 +30,17 @@ typedef struct envoy_extensions_filters_network_http_connection_manager_v3_HttpC
 /* One kind of dump, in the order of the answer. */
 enum kind { BOOTSTRAP, CLUSTERS, ENDPOINTS, LISTENERS, SCOPED_ROUTES, ROUTES, SECRETS, N_KINDS };
 
+#define MAX_LISTS 3
+
+struct list {
+    const char *name;
+    const char *element; /* type of its elements: admin.v3.<type>.<element> */
+};
+
 struct section {
-    const char *type;          /* admin.v3.<type> */
-    const char *list;          /* the list that may have something; NULL: none has */
-    const char *element;       /* type of its elements: admin.v3.<type>.<element> */
-    const char *key;           /* where an element has its message */
+    const char *type;             /* admin.v3.<type> */
+    struct list lists[MAX_LISTS]; /* that may have something; name NULL: no more */
+    const char *key;              /* where an element has its message */
     const char *empty_lists[4]; /* fields that are lists and always empty */
     const char *singles[2];    /* fields that are not lists */
 };
@@ -39,37 +48,37 @@ struct section {
 static const struct section sections[N_KINDS] = {
     [BOOTSTRAP] = {.type = "BootstrapConfigDump", .singles = {"bootstrap", "last_updated"}},
     [CLUSTERS] = {.type = "ClustersConfigDump",
-                  .list = "static_clusters",
-                  .element = "StaticCluster",
+                  .lists = {{"static_clusters", "StaticCluster"}},
                   .key = "cluster",
                   .empty_lists = {"dynamic_active_clusters", "dynamic_warming_clusters"},
                   .singles = {"version_info"}},
     [ENDPOINTS] = {.type = "EndpointsConfigDump",
-                   .list = "static_endpoint_configs",
-                   .element = "StaticEndpointConfig",
+                   .lists = {{"static_endpoint_configs", "StaticEndpointConfig"}},
                    .key = "endpoint_config",
                    .empty_lists = {"dynamic_endpoint_configs"}},
     [LISTENERS] = {.type = "ListenersConfigDump",
-                   .list = "static_listeners",
-                   .element = "StaticListener",
+                   .lists = {{"static_listeners", "StaticListener"}},
                    .key = "listener",
                    .empty_lists = {"dynamic_listeners"},
                    .singles = {"version_info"}},
     [SCOPED_ROUTES] = {.type = "ScopedRoutesConfigDump",
                        .empty_lists = {"inline_scoped_route_configs", "dynamic_scoped_route_configs"}},
     [ROUTES] = {.type = "RoutesConfigDump",
-                .list = "static_route_configs",
-                .element = "StaticRouteConfig",
+                .lists = {{"static_route_configs", "StaticRouteConfig"}},
                 .key = "route_config",
                 .empty_lists = {"dynamic_route_configs"}},
     [SECRETS] = {.type = "SecretsConfigDump",
-                 .empty_lists = {"static_secrets", "dynamic_active_secrets", "dynamic_warming_secrets"}},
+                 .lists = {{"static_secrets", "StaticSecret"},
+                           {"dynamic_active_secrets", "DynamicSecret"},
+                           {"dynamic_warming_secrets", "DynamicSecret"}},
+                 .key = "secret"},
 };
 
 /* A resource whose message is decoded already. */
 struct item {
     void *msg;
     uint64_t updated_wall_ns;
+    nu_str name, version; /* only secrets have them; empty: not said */
 };
 
 struct items {
@@ -83,25 +92,26 @@ struct dump {
     bootstrap_msg *bootstrap;
     uint64_t bootstrap_wall_ns;
     struct nu_cluster_list clusters;
-    struct items listeners, routes;
+    struct items listeners, routes, secrets[MAX_LISTS];
     struct nu_regex *name_regex;
     struct nu_field_mask mask;  /* n == 0: none */
     bool only;                  /* `resource`: elements of one list, not dumps */
     enum kind kind;             /* what comes next: */
-    size_t at;
-    bool begun, section_open, nothing;
+    size_t list, at;
+    bool begun, section_open, list_open, nothing;
     bool shown[N_KINDS];
     struct nu_json json;
 };
 
 /* ---- what there is ---- */
 
-static void *decode(struct nu_arena *a, nu_str bytes, const struct nu_pb_type *type)
+static void *decode_redacted(struct nu_arena *a, nu_str bytes, const struct nu_pb_type *type)
 {
     struct nu_diags d;
     nu_diags_init(&d);
     struct nu_pb_msg *m = nu_pb_decode(a, &d, NU_STR("bootstrap"), bytes, type, NULL);
     nu_diags_clear(&d);
+    nu_pb_redact(m);
     return m;
 }
 
@@ -161,9 +171,49 @@ static void find_listeners(struct dump *d, struct nu_listener_manager *lm)
     }
 }
 
+/* Those of SDS without a value yet are warming, as Envoy has it. */
+static size_t list_of(const struct nu_secret *s)
+{
+    return s->is_static ? 0 : s->value != NULL ? 1 : 2;
+}
+
+static void count_secret(const struct nu_secret *s, void *arg)
+{
+    ++((struct dump *)arg)->secrets[list_of(s)].n;
+}
+
+static void add_secret(const struct nu_secret *s, void *arg)
+{
+    struct dump *d = arg;
+    struct items *list = &d->secrets[list_of(s)];
+    struct nu_sb bytes = {0};
+    if (!wanted(d, s->name))
+        return;
+    struct envoy_extensions_transport_sockets_tls_v3_Secret nameless = {
+        .pb.type = &envoy_extensions_transport_sockets_tls_v3_Secret_type, .name = s->name};
+    nu_pb_encode(&bytes, s->value != NULL ? s->value : &nameless);
+    list->items[list->n++] = (struct item){
+        .msg = decode_redacted(&d->arena, nu_sb_str(&bytes), &envoy_extensions_transport_sockets_tls_v3_Secret_type),
+        .updated_wall_ns = s->updated_wall_ns,
+        .name = nu_arena_str(&d->arena, s->name),
+        .version = s->is_static || s->value != NULL ? nu_arena_str(&d->arena, s->version) : NU_STR("uninitialized"),
+    };
+    nu_sb_free(&bytes);
+}
+
+static void find_secrets(struct dump *d, struct nu_secrets *all)
+{
+    nu_secrets_each(all, count_secret, d);
+    for (size_t i = 0; i < MAX_LISTS; i++) {
+        d->secrets[i].items = nu_arena_array(&d->arena, struct item, d->secrets[i].n);
+        d->secrets[i].n = 0;
+    }
+    nu_secrets_each(all, add_secret, d);
+}
+
 static void find_all(struct dump *d, struct nu_admin *a)
 {
-    d->bootstrap = decode(&d->arena, a->hooks->bootstrap(a->hooks->arg), &envoy_config_bootstrap_v3_Bootstrap_type);
+    d->bootstrap = decode_redacted(&d->arena, a->hooks->bootstrap(a->hooks->arg), &envoy_config_bootstrap_v3_Bootstrap_type);
     if (d->bootstrap == NULL)
         d->bootstrap = NU_PB_NEW(&d->arena, envoy_config_bootstrap_v3_Bootstrap);
     if (d->bootstrap->node == NULL)
@@ -171,11 +221,12 @@ static void find_all(struct dump *d, struct nu_admin *a)
     nu_node_complete(&d->arena, d->bootstrap->node);
     d->bootstrap_wall_ns = a->hooks->bootstrap_loaded_wall_ns(a->hooks->arg);
     find_listeners(d, a->server->listeners);
+    find_secrets(d, a->server->secrets);
     d->clusters.exact = d->name_regex;
     nu_cluster_list_fill(&d->clusters, a->server->clusters);
 }
 
-static size_t n_elements(const struct dump *d, enum kind k)
+static size_t n_elements(const struct dump *d, enum kind k, size_t list)
 {
     switch (k) {
     case CLUSTERS:
@@ -185,9 +236,10 @@ static size_t n_elements(const struct dump *d, enum kind k)
         return d->listeners.n;
     case ROUTES:
         return d->routes.n;
+    case SECRETS:
+        return d->secrets[list].n;
     case BOOTSTRAP:
     case SCOPED_ROUTES:
-    case SECRETS:
     case N_KINDS:
         break;
     }
@@ -195,15 +247,15 @@ static size_t n_elements(const struct dump *d, enum kind k)
 }
 
 /* One resource; msg == NULL: its configuration is not there (any more). May live in d->scratch. */
-static struct item element(struct dump *d, enum kind k, size_t i)
+static struct item element(struct dump *d, enum kind k, size_t list, size_t i)
 {
     const struct nu_cluster *c = i < d->clusters.n ? d->clusters.items[i] : NULL;
     switch (k) {
     case CLUSTERS:
         if (c->message == NULL)
             break;
-        return (struct item){.msg = decode(&d->scratch, nu_str_make(c->message, c->message_len),
-                                           &envoy_config_cluster_v3_Cluster_type),
+        return (struct item){.msg = decode_redacted(&d->scratch, nu_str_make(c->message, c->message_len),
+                                                    &envoy_config_cluster_v3_Cluster_type),
                              .updated_wall_ns = c->updated_wall_ns};
     case ENDPOINTS:
         return (struct item){.msg = nu_dump_endpoints(&d->scratch, c)};
@@ -211,9 +263,10 @@ static struct item element(struct dump *d, enum kind k, size_t i)
         return d->listeners.items[i];
     case ROUTES:
         return d->routes.items[i];
+    case SECRETS:
+        return d->secrets[list].items[i];
     case BOOTSTRAP:
     case SCOPED_ROUTES:
-    case SECRETS:
     case N_KINDS:
         break;
     }
@@ -231,9 +284,10 @@ static const struct nu_pb_type *element_type(enum kind k)
         return &envoy_config_listener_v3_Listener_type;
     case ROUTES:
         return &envoy_config_route_v3_RouteConfiguration_type;
+    case SECRETS:
+        return &envoy_extensions_transport_sockets_tls_v3_Secret_type;
     case BOOTSTRAP:
     case SCOPED_ROUTES:
-    case SECRETS:
     case N_KINDS:
         break;
     }
@@ -250,10 +304,18 @@ static bool in_list(nu_str name, const char *const *names, size_t n)
     return false;
 }
 
+/* Which of the lists it is; MAX_LISTS: none of those that may have something. */
+static size_t find_list(const struct section *s, nu_str name)
+{
+    for (size_t i = 0; i < MAX_LISTS && s->lists[i].name != NULL; i++)
+        if (nu_str_eq(name, nu_str_from(s->lists[i].name)))
+            return i;
+    return MAX_LISTS;
+}
+
 static bool is_list(const struct section *s, nu_str name)
 {
-    return (s->list != NULL && nu_str_eq(name, nu_str_from(s->list))) ||
-           in_list(name, s->empty_lists, NU_ARRAY_LEN(s->empty_lists));
+    return find_list(s, name) < MAX_LISTS || in_list(name, s->empty_lists, NU_ARRAY_LEN(s->empty_lists));
 }
 
 static bool is_single(const struct section *s, nu_str name)
@@ -278,6 +340,8 @@ static bool element_has(enum kind k, nu_str path)
 {
     nu_str rest = path, first = nu_str_next(&rest, '.');
     if (nu_str_eq(first, NU_STR("last_updated")) && k != ENDPOINTS)
+        return rest.ptr == NULL;
+    if (k == SECRETS && (nu_str_eq(first, NU_STR("name")) || nu_str_eq(first, NU_STR("version_info"))))
         return rest.ptr == NULL;
     return nu_str_eq(first, nu_str_from(sections[k].key)) &&
            (rest.ptr == NULL || nu_field_mask_path_valid(element_type(k), rest));
@@ -331,23 +395,36 @@ static void write_time(struct nu_json *j, uint64_t wall_ns)
         nu_json_kstr(j, "last_updated", nu_json_time(wall_ns, text));
 }
 
+static void write_text(struct dump *d, const char *name, nu_str text)
+{
+    struct nu_field_mask none;
+    if (text.len > 0 && (!d->only || masked(d, &d->scratch, name, &none)))
+        nu_json_kstr(&d->json, name, text);
+}
+
 static void write_element(struct dump *d, size_t i)
 {
     const struct section *s = &sections[d->kind];
     struct nu_field_mask below = {0}, none;
-    struct item item = element(d, d->kind, i);
+    struct item item = element(d, d->kind, d->list, i);
     if (item.msg == NULL)
         return;
     nu_json_open(&d->json, '{');
     if (d->only)
-        write_type(&d->json, s->type, s->element);
+        write_type(&d->json, s->type, s->lists[d->list].element);
+    if (d->kind == SECRETS) {
+        write_text(d, "name", item.name);
+        write_text(d, "version_info", item.version);
+        if (!d->only || masked(d, &d->scratch, "last_updated", &none))
+            write_time(&d->json, item.updated_wall_ns);
+    }
     if (!d->only || masked(d, &d->scratch, s->key, &below)) {
         if (below.n > 0)
             nu_field_mask_trim(item.msg, &below);
         nu_json_key(&d->json, s->key);
         print(&d->json, item.msg, true);
     }
-    if (!d->only || masked(d, &d->scratch, "last_updated", &none))
+    if (d->kind != SECRETS && (!d->only || masked(d, &d->scratch, "last_updated", &none)))
         write_time(&d->json, item.updated_wall_ns);
     nu_json_close(&d->json, '}');
     nu_arena_clear(&d->scratch);
@@ -370,26 +447,45 @@ static void write_bootstrap(struct dump *d)
     nu_arena_clear(&d->scratch);
 }
 
-/* The head of a dump, and of its list when that has something. */
 static void open_section(struct dump *d)
 {
-    const struct section *s = &sections[d->kind];
-    struct nu_field_mask none;
-    bool listed = s->list != NULL && n_elements(d, d->kind) > 0 && masked(d, &d->scratch, s->list, &none);
     if (!d->only) {
         nu_json_open(&d->json, '{');
-        write_type(&d->json, s->type, NULL);
-        if (listed)
-            nu_json_kopen(&d->json, s->list, '[');
+        write_type(&d->json, sections[d->kind].type, NULL);
+        d->list = 0;
     }
     d->section_open = true;
-    d->at = listed || d->only ? 0 : SIZE_MAX;
+}
+
+/* Whether there is a list to write, now or after this one. */
+static bool has_list(const struct dump *d)
+{
+    return d->list < MAX_LISTS && sections[d->kind].lists[d->list].name != NULL;
+}
+
+/* One that has nothing is not begun. */
+static void open_list(struct dump *d)
+{
+    const char *name = sections[d->kind].lists[d->list].name;
+    struct nu_field_mask none;
+    d->at = 0;
+    d->list_open = d->only || (n_elements(d, d->kind, d->list) > 0 && masked(d, &d->scratch, name, &none));
+    if (!d->list_open)
+        d->list++;
+    else if (!d->only)
+        nu_json_kopen(&d->json, name, '[');
+}
+
+static void close_list(struct dump *d)
+{
+    if (!d->only)
+        nu_json_close(&d->json, ']');
+    d->list_open = false;
+    d->list = d->only ? MAX_LISTS : d->list + 1;
 }
 
 static void close_section(struct dump *d)
 {
-    if (!d->only && d->at != SIZE_MAX)
-        nu_json_close(&d->json, ']');
     if (!d->only)
         nu_json_close(&d->json, '}');
     d->section_open = false;
@@ -406,10 +502,14 @@ static void step(struct dump *d)
         d->kind++;
     } else if (!d->section_open) {
         open_section(d);
-    } else if (d->at < n_elements(d, d->kind)) {
+    } else if (!has_list(d)) {
+        close_section(d);
+    } else if (!d->list_open) {
+        open_list(d);
+    } else if (d->at < n_elements(d, d->kind, d->list)) {
         write_element(d, d->at++);
     } else {
-        close_section(d);
+        close_list(d);
     }
 }
 
@@ -461,7 +561,8 @@ static bool choose_resource(struct nu_admin_request *r, struct dump *d, nu_str r
         if (!is_list(s, resource))
             continue;
         d->only = true;
-        d->nothing = s->list == NULL || !nu_str_eq(resource, nu_str_from(s->list)) || n_elements(d, k) == 0;
+        d->list = find_list(s, resource);
+        d->nothing = d->list == MAX_LISTS || n_elements(d, k, d->list) == 0;
         d->shown[k] = !d->nothing;
         if (!d->nothing && !all_paths(d, k, element_has)) {
             nu_admin_fail(r, 400, "FieldMask %.*s could not be successfully used.",

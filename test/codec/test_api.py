@@ -174,6 +174,7 @@ class Reader:
             ("oneof", self.oneof(message, field), oneof),
             ("deprecated", field.options.deprecated, any(f.startswith("deprecated") for f in flags)),
             ("wip", self.option("FieldOptions", field.options, "nu.wip"), "wip" in flags),
+            ("sensitive", self.option("FieldOptions", field.options, "nu.sensitive"), "sensitive" in flags),
             ("rule", rule, envoy_rule(validation)),
         ):
             if ours != theirs:

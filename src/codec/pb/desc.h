@@ -39,6 +39,7 @@ enum nu_pb_field_flag {
     NU_PB_IN_ONEOF = 1, /* aux is the offset of int <oneof>_case */
     NU_PB_DEPRECATED = 2,
     NU_PB_WIP = 4,
+    NU_PB_SENSITIVE = 8,
 };
 
 struct nu_pb_field {
