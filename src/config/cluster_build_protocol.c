@@ -51,13 +51,17 @@ static void build_common(struct nu_factory *f, const struct envoy_config_cluster
     info->max_requests_per_connection = *o->max_requests_per_connection;
 }
 
-/* Without TLS there is nothing that they could set. */
-static void refuse_auto_sni(struct nu_factory *f, const void *owner,
-                            const struct envoy_config_core_v3_UpstreamHttpProtocolOptions *o)
+static void build_names(struct nu_factory *f, const struct envoy_config_core_v3_UpstreamHttpProtocolOptions *o,
+                        struct nu_cluster_info *info)
 {
-    if (o != NULL && (o->auto_sni || o->auto_san_validation))
-        nu_pb_unsupported(f->diags, owner, "upstream_http_protocol_options",
-                          "auto_sni and auto_san_validation are not supported yet");
+    if (o == NULL)
+        return;
+    info->auto_sni = o->auto_sni;
+    info->auto_san_validation = o->auto_san_validation;
+    char *name = nu_arena_cstr(f->arena, o->override_auto_sni_header);
+    for (char *p = name; *p != '\0'; p++)
+        *p = nu_ascii_lower(*p);
+    info->override_auto_sni_header = nu_str_from(name);
 }
 
 static void build_http(struct nu_factory *f, const struct envoy_config_cluster_v3_Cluster *cluster,
@@ -71,7 +75,7 @@ static void build_http(struct nu_factory *f, const struct envoy_config_cluster_v
         h1 = o->use_downstream_protocol_config->http_protocol_options;
     build_h1(f, h1, &info->h1);
     build_common(f, cluster, o->common_http_protocol_options, info);
-    refuse_auto_sni(f, o, o->upstream_http_protocol_options);
+    build_names(f, o->upstream_http_protocol_options, info);
 }
 
 /* true: HTTP options were among them. */
@@ -119,5 +123,5 @@ void nu_cluster_protocol_build(struct nu_factory *f, const struct envoy_config_c
         return;
     build_h1(f, msg->http_protocol_options, &info->h1);
     build_common(f, msg, msg->common_http_protocol_options, info);
-    refuse_auto_sni(f, msg, msg->upstream_http_protocol_options);
+    build_names(f, msg->upstream_http_protocol_options, info);
 }

@@ -263,6 +263,10 @@ static enum nu_filter_status on_new_connection(struct nu_net_filter *f)
     struct hcm_conn *hc = of_filter(f);
     count(hc, NU_HCM_downstream_cx_total);
     nu_gauge_add(hc->conf->scope, f->conn->worker->index, NU_HCM_downstream_cx_active, 1);
+    if (f->conn->transport->secure) {
+        count(hc, NU_HCM_downstream_cx_ssl_total);
+        nu_gauge_add(hc->conf->scope, f->conn->worker->index, NU_HCM_downstream_cx_ssl_active, 1);
+    }
     arm_idle(hc);
     if (hc->conf->max_connection_duration.v > 0)
         nu_timer_arm(loop_of(hc), &hc->timers->duration, hc->conf->max_connection_duration);
@@ -282,6 +286,8 @@ static void count_gone(struct hcm_conn *hc, enum nu_conn_event ev)
                          : NU_HCM_downstream_cx_destroy_local_active_rq);
     }
     nu_gauge_sub(hc->conf->scope, slab, NU_HCM_downstream_cx_active, 1);
+    if (hc->filter.conn->transport->secure)
+        nu_gauge_sub(hc->conf->scope, slab, NU_HCM_downstream_cx_ssl_active, 1);
     if (hc->counted_active)
         nu_gauge_sub(hc->conf->scope, slab, NU_HCM_downstream_cx_http1_active, 1);
     nu_hist_record(hc->conf->scope, slab, NU_HCM_downstream_cx_length_ms,

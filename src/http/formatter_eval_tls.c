@@ -11,7 +11,7 @@
 
 static const struct nu_tls_info *downstream(const struct nu_log_entry *e)
 {
-    return e->info->conn != NULL ? nu_conn_details(e->info->conn)->tls : NULL;
+    return e->info->conn != NULL ? nu_conn_tls(e->info->conn) : NULL;
 }
 
 static const struct nu_tls_info *upstream(const struct nu_log_entry *e)

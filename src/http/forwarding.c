@@ -339,7 +339,7 @@ static bool mutate_request(struct nu_http_stream *s, struct nu_http_headers *h)
     if (edge && s->info.remote.family != AF_UNIX)
         nu_headers_set_id(h, NU_HDR_ENVOY_EXTERNAL_ADDRESS, address_text(s, &s->info.remote));
     set_request_id(s, h, edge);
-    nu_xfcc_apply(&conf->xfcc, nu_conn_details(s->info.conn)->tls, h, &s->arena);
+    nu_xfcc_apply(&conf->xfcc, nu_conn_tls(s->info.conn), h, &s->arena);
     return true;
 }
 

@@ -108,6 +108,41 @@ static void on_conn_event(struct nu_conn_watcher *w, struct nu_conn *c, enum nu_
         log_end(a->conf, nu_conn_stream_info(c), c);
 }
 
+/* Of a connection whose transport has a time to become ready. */
+struct handshake_limit {
+    struct nu_conn_watcher base;
+    struct nu_timer timer;
+    struct nu_conn *conn;
+};
+
+static void on_handshake_timeout(struct nu_timer *t)
+{
+    struct nu_conn *c = nu_container_of(t, struct handshake_limit, timer)->conn;
+    nu_stat_inc(c->info->listener->scope, c->worker->index, NU_LISTENER_downstream_cx_transport_socket_connect_timeout);
+    nu_conn_details_edit(c->info)->termination_details = NU_STR("transport socket timeout was reached");
+    nu_conn_close_why(c, NU_CLOSE_NOW, NU_STR("transport_socket_timeout"));
+}
+
+/* Ready, or gone. */
+static void on_limited_event(struct nu_conn_watcher *w, struct nu_conn *c, enum nu_conn_event ev)
+{
+    struct handshake_limit *l = nu_container_of(w, struct handshake_limit, base);
+    (void)ev;
+    nu_timer_cancel(c->worker->loop, &l->timer);
+}
+
+static void limit_handshake(const struct nu_filter_chain *chain, struct nu_conn *c)
+{
+    if (nu_ms_is_zero(chain->transport_connect_timeout) || c->state != NU_CONN_OPEN)
+        return;
+    struct handshake_limit *l = nu_arena_new(&c->arena, struct handshake_limit);
+    l->base.on_event = on_limited_event;
+    l->conn = c;
+    nu_conn_watch(c, &l->base);
+    nu_timer_init(&l->timer, on_handshake_timeout);
+    nu_timer_arm(c->worker->loop, &l->timer, chain->transport_connect_timeout);
+}
+
 static void attach_filters(const struct nu_filter_chain *chain, struct nu_conn *c)
 {
     for (size_t i = 0; i < chain->n_filters && c->state == NU_CONN_OPEN; i++)
@@ -134,6 +169,7 @@ static void open_conn(struct nu_listener_worker *lw, struct nu_listener_conf *co
         return;
     }
     attach_filters(chain, c);
+    limit_handshake(chain, c);
     if (c->state == NU_CONN_OPEN)
         nu_conn_start(c);
 }

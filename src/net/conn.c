@@ -219,6 +219,12 @@ void nu_conn_local_sockaddr(const struct nu_conn *c, struct nu_sockaddr *out)
         out->family = ss.ss_family;
 }
 
+/* The state of a transport that has told of TLS begins with what is known about it. */
+const struct nu_tls_info *nu_conn_tls(const struct nu_conn_info *c)
+{
+    return c->has_tls ? nu_container_of(c->arena, struct nu_conn, arena)->transport_state : NULL;
+}
+
 struct nu_stream_info *nu_conn_stream_info(struct nu_conn *c)
 {
     if (c->stream != NULL)

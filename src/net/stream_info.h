@@ -120,7 +120,6 @@ struct nu_conn_details {
     nu_str transport_failure;         /* %DOWNSTREAM_TRANSPORT_FAILURE_REASON% */
     struct nu_filter_state *filter_state;
     struct nu_dynamic_metadata *metadata;
-    const struct nu_tls_info *tls;    /* NULL: plain text */
     const struct nu_tls_fingerprints *fingerprints; /* NULL: none */
 };
 
@@ -134,6 +133,7 @@ struct nu_conn_info {
     const struct nu_listener_conf *listener; /* borrowed: the filter chain holds its snapshot */
     struct nu_conn_details *details; /* NULL: none */
     struct nu_sockaddr remote;    /* after PROXY protocol; a unix peer prints as the listener's path */
+    bool has_tls;                 /* a TLS handshake is done: see nu_conn_tls */
 };
 
 extern const struct nu_conn_details nu_conn_no_details;
@@ -142,6 +142,8 @@ static inline const struct nu_conn_details *nu_conn_details(const struct nu_conn
 {
     return c->details != NULL ? c->details : &nu_conn_no_details;
 }
+/* Its TLS; NULL: plain text, or no handshake yet. */
+const struct nu_tls_info *nu_conn_tls(const struct nu_conn_info *c);
 /* To write: made when missing, in c->arena. */
 struct nu_conn_details *nu_conn_details_edit(struct nu_conn_info *c);
 /* The peer of the socket itself. */

@@ -33,6 +33,15 @@ struct nu_io_result {
     size_t n; /* bytes moved */
 };
 
+/* What somebody wants of an upstream connection. Borrowed, for the call. */
+struct nu_transport_options {
+    const struct nu_conn_info *downstream; /* whom it is for; NULL: nobody that the upstream should hear of */
+    nu_str host_name;                      /* of the host; may be empty */
+    nu_str sni;                            /* overrides the configured one (auto_sni); NULL ptr: does not */
+    const nu_str *sans;                    /* names of which the server's certificate must have one (auto_san_validation) */
+    size_t n_sans;
+};
+
 /* Per-connection state lives at conn->transport_state (made by on_attach in the connection's arena). */
 struct nu_transport_ops {
     const char *name; /* "raw_buffer" */
@@ -54,11 +63,12 @@ struct nu_transport_ops {
     /* Before the fd is closed; NULL: nothing to do. abrupt: no close_notify. */
     void (*on_close)(struct nu_conn *c, bool abrupt);
 
-    /* The following three, or none: a transport that tells an upstream whose connection it carries. */
-    /* Appends what tells downstream connections apart: pools share an upstream connection only among equal ones. */
-    void (*pool_key)(const struct nu_transport_conf *conf, const struct nu_conn_info *downstream, struct nu_sb *key);
-    /* Appends what connections that are made for `downstream` say first. */
-    void (*preamble)(const struct nu_transport_conf *conf, const struct nu_conn_info *downstream, struct nu_worker *w,
+    /* The following three, or none: a transport whose connections are not all alike: it tells an upstream whose connection it
+     * carries, or asks for a name that a request has. */
+    /* Appends what tells options apart: pools share an upstream connection only among equal ones. Nothing: for everybody. */
+    void (*pool_key)(const struct nu_transport_conf *conf, const struct nu_transport_options *o, struct nu_sb *key);
+    /* Appends what connections with these options say first, in whatever form the transport wants it. */
+    void (*preamble)(const struct nu_transport_conf *conf, const struct nu_transport_options *o, struct nu_worker *w,
                      struct nu_sb *bytes);
     /* Gives an upstream connection its preamble (copied), before any I/O. Without it the transport speaks for itself. */
     void (*set_preamble)(struct nu_conn *c, nu_str bytes);

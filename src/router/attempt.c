@@ -3,6 +3,7 @@
  * One attempt at an upstream, see attempt.h. */
 #include "router/attempt.h"
 
+#include "codec/h1/target.h"
 #include "tls/info.h"
 #include "upstream/host.h"
 #include "worker/worker.h"
@@ -287,7 +288,7 @@ static void note_connection(struct nu_attempt *a, struct nu_conn *conn, enum nu_
     if (local->family == AF_UNSPEC)
         nu_conn_local_sockaddr(conn, local); /* a system call: once a connection */
     u->local_address = *local;
-    const struct nu_tls_info *tls = nu_conn_details(conn->info)->tls;
+    const struct nu_tls_info *tls = nu_conn_tls(conn->info);
     u->tls = tls != NULL ? nu_tls_info_keep(tls, a->info->arena) : NULL;
 }
 
@@ -377,6 +378,27 @@ void nu_attempt_init(struct nu_attempt *a, const struct nu_attempt_ops *ops, str
     a->tcp.on_failure = on_tcp_failure;
 }
 
+/* The server's name, from the request (upstream_http_protocol_options): addresses are no names, but certificates have them. */
+static NU_COLD void set_names(struct nu_attempt *a, struct nu_transport_options *o)
+{
+    const struct nu_cluster_info *info = a->cluster;
+    nu_str value = NU_STR_NONE, host;
+    struct nu_sockaddr ignored;
+    if (info->override_auto_sni_header.len > 0)
+        value = nu_headers_get(a->headers, info->override_auto_sni_header);
+    if (value.len == 0)
+        value = a->headers->authority;
+    nu_authority_port(value, &host);
+    bool ip = nu_sockaddr_parse_ip(host, 0, &ignored);
+    if (info->auto_sni && !ip && host.len > 0)
+        o->sni = host;
+    if (info->auto_san_validation) {
+        a->san = host;
+        o->sans = &a->san;
+        o->n_sans = 1;
+    }
+}
+
 void nu_attempt_start(struct nu_attempt *a, struct nu_host *host, struct nu_cluster_info *cluster,
                       enum nu_priority priority, const struct nu_http_headers *headers, bool end)
 {
@@ -394,9 +416,12 @@ void nu_attempt_start(struct nu_attempt *a, struct nu_host *host, struct nu_clus
         struct nu_upstream_info *u = up_info(a);
         *u = (struct nu_upstream_info){.host = a->host};
     }
-    a->pool.downstream = a->info != NULL ? a->info->conn : NULL;
+    struct nu_transport_options options = {.downstream = a->info != NULL ? a->info->conn : NULL};
+    if (nu_unlikely(cluster->auto_sni || cluster->auto_san_validation))
+        set_names(a, &options);
+    a->pool.options = &options;
     if (a->tunnel)
-        nu_tcp_pool_start(host, cluster, priority, a->worker, a->pool.downstream, &a->tcp);
+        nu_tcp_pool_start(host, cluster, priority, a->worker, &options, &a->tcp);
     else
         nu_http_pool_start(host, cluster, priority, a->worker, &a->pool);
 }

@@ -42,6 +42,7 @@ struct nu_attempt {
     struct nu_stream_info *info; /* its upstream part is filled; NULL: nobody reads it */
     struct nu_host *host;        /* reference; stays after OVER until the next start or nu_attempt_clear */
     struct nu_cluster_info *cluster; /* borrowed */
+    nu_str san;                 /* of the connection's server, for auto_san_validation */
     struct nu_codec_stream *stream;
     const struct nu_http_headers *headers, *trailers;
     struct nu_buf pending;      /* body that waits for the pool or for an upgrade to be accepted */

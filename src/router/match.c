@@ -87,7 +87,7 @@ static bool match_tls(const struct nu_route_cond *c, const struct nu_stream_info
 {
     if (c->tls_presented == 0 && c->tls_validated == 0)
         return true;
-    const struct nu_tls_info *tls = info != NULL && info->conn != NULL ? nu_conn_details(info->conn)->tls : NULL;
+    const struct nu_tls_info *tls = info != NULL && info->conn != NULL ? nu_conn_tls(info->conn) : NULL;
     if (c->tls_presented != 0 && (tls != NULL && nu_tls_info_has_peer(tls)) != (c->tls_presented > 0))
         return false;
     return c->tls_validated == 0 || (tls != NULL && tls->validated) == (c->tls_validated > 0);

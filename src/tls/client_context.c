@@ -25,29 +25,55 @@ static const struct nu_tls_defaults defaults = {
 
 /* ---- connections ---- */
 
+static nu_str asked_name(const SSL *ssl)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    return name != NULL ? nu_str_from(name) : NU_STR("");
+}
+
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
 {
     const struct nu_tls_conn *t = nu_tls_io_of(ssl)->conn;
-    nu_tls_sessions_put(t->ctx->sessions, t->conn->worker->index, session);
+    nu_tls_sessions_put(t->ctx->sessions, t->conn->worker->index, asked_name(ssl), session);
     return 1; /* the reference is ours */
 }
 
-void nu_tls_client_prepare(struct nu_tls_conn *t)
+/* A name that a request asks for may be none that TLS can ask for: too long. */
+static bool set_sni(struct nu_tls_conn *t)
+{
+    nu_str sni;
+    nu_tls_client_names(t, &sni, &t->hs->sans, &t->hs->n_sans);
+    if (sni.ptr == NULL)
+        sni = t->ctx->sni;
+    if (sni.len == 0)
+        return true;
+    const char *name = nu_arena_cstr(&t->conn->arena, sni);
+    if (strlen(name) == sni.len && SSL_set_tlsext_host_name(t->info.ssl, name) == 1)
+        return true;
+    ERR_clear_error();
+    nu_conn_details_edit(t->conn->info)->transport_failure = NU_STR("Failed to create upstream TLS due to failure setting SNI");
+    return false;
+}
+
+bool nu_tls_client_prepare(struct nu_tls_conn *t)
 {
     const struct nu_tls_context *ctx = t->ctx;
     SSL *ssl = t->info.ssl;
     SSL_set_connect_state(ssl);
     t->hs->push = true;
-    if (ctx->sni.len > 0)
-        SSL_set_tlsext_host_name(ssl, ctx->sni.ptr);
+    if (!set_sni(t))
+        return false;
+    if (t->hs->n_sans > 0)
+        SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if (ctx->allow_renegotiation)
         SSL_set_renegotiate_mode(ssl, ssl_renegotiate_freely);
     SSL_set_enforce_rsa_key_usage(ssl, ctx->enforce_rsa_key_usage);
-    SSL_SESSION *session = ctx->sessions != NULL ? nu_tls_sessions_get(ctx->sessions, t->conn->worker->index) : NULL;
-    if (session == NULL)
-        return;
-    SSL_set_session(ssl, session);
+    SSL_SESSION *session =
+        ctx->sessions != NULL ? nu_tls_sessions_get(ctx->sessions, t->conn->worker->index, asked_name(ssl)) : NULL;
+    if (session != NULL)
+        SSL_set_session(ssl, session);
     SSL_SESSION_free(session);
+    return true;
 }
 
 /* ---- building ---- */
@@ -78,7 +104,6 @@ static void finish(struct nu_tls_source *s, const upstream_msg *m, struct nu_tls
     SSL_CTX *ctx = c->ctxs[0];
     uint32_t keys = m->max_session_keys != NULL ? *m->max_session_keys : 1;
     c->sni = nu_arena_str(&c->arena, m->sni);
-    c->auto_host_sni = m->auto_host_sni;
     c->auto_sni_san_validation = m->auto_sni_san_validation;
     c->allow_renegotiation = m->allow_renegotiation;
     c->enforce_rsa_key_usage = m->enforce_rsa_key_usage != NULL && *m->enforce_rsa_key_usage;

@@ -203,10 +203,13 @@ static enum ssl_verify_result_t on_verify(SSL *ssl, uint8_t *alert)
     if (h->verdict != NU_TLS_UNASKED)
         return h->verdict == NU_TLS_LATER ? ssl_verify_retry : h->verdict == NU_TLS_YES ? ssl_verify_ok : refuse(alert, h->alert);
     STACK_OF(X509) *chain = SSL_get_peer_full_cert_chain(ssl);
+    const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    nu_str name = asked != NULL ? nu_str_from(asked) : NU_STR("");
+    bool by_name = t->ctx->auto_sni_san_validation && name.len > 0 && h->n_sans == 0;
     struct nu_tls_verify_input in = {.chain = chain,
                                      .server = t->ctx->server,
-                                     .sans = h->sans,
-                                     .n_sans = h->n_sans,
+                                     .sans = by_name ? &name : h->sans,
+                                     .n_sans = by_name ? 1 : h->n_sans,
                                      .now = (int64_t)(nu_loop_wall_ns(t->conn->worker->loop) / NU_NS_PER_SEC)};
     struct nu_tls_verify_result r = nu_tls_verify(t->ctx->validation, &in, &t->conn->arena);
     t->info.validated = r.verdict == NU_TLS_VALIDATED;

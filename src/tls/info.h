@@ -13,7 +13,7 @@
 typedef struct ssl_st SSL;
 typedef struct x509_st X509;
 
-/* Hangs at nu_conn_details.tls from the moment the handshake is done; in the connection's arena. The SSL lives as long as the
+/* Hangs at the connection (nu_conn_tls) from the moment the handshake is done; in the connection's arena. The SSL lives as long as the
  * connection's transport; when the connection closes before its record is logged, what is needed stays (the transport keeps the
  * SSL until the arena goes). */
 struct nu_tls_kept;

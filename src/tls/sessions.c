@@ -13,7 +13,10 @@ struct nu_tls_sessions {
     unsigned n_loops;
     uint32_t max;
     struct list {
-        SSL_SESSION **items; /* oldest first */
+        struct item {
+            SSL_SESSION *session;
+            nu_str name; /* own memory */
+        } *items; /* oldest first */
         uint32_t n, cap;
     } lists[];
 };
@@ -26,48 +29,52 @@ struct nu_tls_sessions *nu_tls_sessions_new(unsigned n_loops, uint32_t max)
     return s;
 }
 
+static void forget(struct list *l, uint32_t at)
+{
+    SSL_SESSION_free(l->items[at].session);
+    nu_free((void *)(uintptr_t)l->items[at].name.ptr);
+    memmove(&l->items[at], &l->items[at + 1], (l->n - at - 1) * sizeof(*l->items));
+    l->n--;
+}
+
 void nu_tls_sessions_free(struct nu_tls_sessions **sp)
 {
     struct nu_tls_sessions *s = nu_take(sp);
     if (s == NULL)
         return;
     for (unsigned i = 0; i < s->n_loops; i++) {
-        for (uint32_t k = 0; k < s->lists[i].n; k++)
-            SSL_SESSION_free(s->lists[i].items[k]);
+        while (s->lists[i].n > 0)
+            forget(&s->lists[i], s->lists[i].n - 1);
         nu_free(s->lists[i].items);
     }
     nu_free(s);
 }
 
-static void remove_at(struct list *l, uint32_t at)
-{
-    memmove(&l->items[at], &l->items[at + 1], (l->n - at - 1) * sizeof(*l->items));
-    l->n--;
-}
-
-void nu_tls_sessions_put(struct nu_tls_sessions *s, unsigned worker, SSL_SESSION *session)
+void nu_tls_sessions_put(struct nu_tls_sessions *s, unsigned worker, nu_str name, SSL_SESSION *session)
 {
     struct list *l = &s->lists[worker];
-    while (l->n >= s->max) {
-        SSL_SESSION_free(l->items[0]);
-        remove_at(l, 0);
-    }
+    while (l->n >= s->max)
+        forget(l, 0);
     if (l->n == l->cap) {
         l->cap = l->cap == 0 ? 1 : nu_min(2 * l->cap, s->max);
         l->items = nu_realloc(l->items, l->cap * sizeof(*l->items));
     }
-    l->items[l->n++] = session;
+    char *copy = nu_alloc(name.len + 1);
+    memcpy(copy, name.len > 0 ? name.ptr : "", name.len);
+    l->items[l->n++] = (struct item){.session = session, .name = nu_str_make(copy, name.len)};
 }
 
-SSL_SESSION *nu_tls_sessions_get(struct nu_tls_sessions *s, unsigned worker)
+SSL_SESSION *nu_tls_sessions_get(struct nu_tls_sessions *s, unsigned worker, nu_str name)
 {
     struct list *l = &s->lists[worker];
-    if (l->n == 0)
-        return NULL;
-    SSL_SESSION *newest = l->items[l->n - 1];
-    if (SSL_SESSION_should_be_single_use(newest))
-        l->n--;
-    else
-        SSL_SESSION_up_ref(newest);
-    return newest;
+    for (uint32_t i = l->n; i > 0; i--) {
+        SSL_SESSION *found = l->items[i - 1].session;
+        if (!nu_str_eq(l->items[i - 1].name, name))
+            continue;
+        SSL_SESSION_up_ref(found);
+        if (SSL_SESSION_should_be_single_use(found))
+            forget(l, i - 1);
+        return found;
+    }
+    return NULL;
 }

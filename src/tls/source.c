@@ -35,6 +35,11 @@ struct nu_tls_context *nu_tls_source_context(struct nu_tls_source *s, const stru
     return NULL;
 }
 
+bool nu_tls_source_wants_host_name(const struct nu_tls_source *s)
+{
+    return s->auto_host_sni;
+}
+
 static bool build(struct nu_factory *f, struct nu_tls_source *s, const void *msg, struct nu_tls_context **out)
 {
     return s->server ? nu_tls_server_context_build(f, s, msg, out) : nu_tls_client_context_build(f, s, msg, out);
@@ -173,6 +178,7 @@ static const struct nu_transport_conf *make(struct nu_factory *f, const void *ms
     }
     atomic_store(&s->slot.current, c); /* nobody reads it yet */
     subscribe(s, msg);
+    s->auto_host_sni = !server && ((const upstream_msg *)msg)->auto_host_sni;
     struct nu_tls_transport *t = nu_arena_new(f->arena, struct nu_tls_transport);
     t->base.ops = server ? &nu_tls_ops : &nu_tls_client_ops;
     t->base.secure = true;

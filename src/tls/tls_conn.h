@@ -18,6 +18,7 @@ struct nu_tls_conn {
     struct nu_tls_context *ctx;  /* a reference */
     struct nu_tls_handshake *hs; /* NULL: done */
     struct nu_tls_spill *spill;  /* NULL: none */
+    nu_str *names;               /* client: what the pool asked for, see client_names.c; NULL: nothing */
     unsigned read_closed : 1;    /* the peer's close_notify came */
     unsigned write_closed : 1;   /* ours is sent */
     unsigned failed : 1;         /* nothing works any more */

@@ -93,8 +93,8 @@ static void on_connected(struct nu_conn *c)
     t->info.ssl = make_ssl(c, t);
     if (t->info.ssl != NULL && t->ctx->server)
         SSL_set_accept_state(t->info.ssl);
-    else if (t->info.ssl != NULL)
-        nu_tls_client_prepare(t);
+    else if (t->info.ssl != NULL && !nu_tls_client_prepare(t))
+        t->failed = 1;
     /* A client speaks first, when the turn's writes go out; what has no context closes then. */
     c->readable |= t->spill != NULL || t->failed;
     if (c->readable)
@@ -146,13 +146,13 @@ static enum nu_io_status open_records(struct nu_tls_io *io, struct nu_tls_conn *
 }
 
 /* The handshake's part of a read. false: the read is over with *out. */
-static bool read_handshake(struct nu_tls_io *io, struct nu_tls_conn *t, struct nu_io_result *out)
+static bool read_handshake(struct nu_tls_io *io, struct nu_tls_conn *t, bool more, struct nu_io_result *out)
 {
     struct nu_conn *c = t->conn;
     enum nu_tls_step step = nu_tls_step(io, t);
     const uint8_t *in = io->in;
     size_t n = io->n_in;
-    *out = result(NU_IO_AGAIN, 0);
+    *out = result(more ? NU_IO_OK : NU_IO_AGAIN, 0);
     if (step == NU_TLS_STEP_WAIT)
         return false;
     io->n_in = 0;
@@ -170,7 +170,7 @@ static struct nu_io_result read_ciphertext(struct nu_tls_io *io, struct nu_tls_c
 {
     struct nu_io_result r;
     size_t got = 0;
-    if (t->hs != NULL && !read_handshake(io, t, &r))
+    if (t->hs != NULL && !read_handshake(io, t, more, &r))
         return r;
     enum nu_io_status status = open_records(io, t, to, &got);
     return result(status == NU_IO_AGAIN && more ? NU_IO_OK : status, got);
@@ -349,6 +349,9 @@ const struct nu_transport_ops nu_tls_client_ops = {
     .read = tls_read,
     .write = tls_write,
     .on_close = on_close,
+    .pool_key = nu_tls_pool_key,
+    .preamble = nu_tls_preamble,
+    .set_preamble = nu_tls_set_preamble,
 };
 
 const struct nu_transport_ops nu_tls_ops = {

@@ -47,14 +47,26 @@ struct nu_tls_source {
     size_t n_server_names;
     struct nu_tls_source_secret *secrets; /* in the order in which the message names them */
     size_t n_secrets;
+    bool auto_host_sni;
     struct nu_post post;
 };
 
+/* Whether auto_host_sni is set. */
+bool nu_tls_source_wants_host_name(const struct nu_tls_source *s);
 /* A worker: the newest context, with a reference; NULL: secrets are missing, which is counted. */
 struct nu_tls_context *nu_tls_source_context(struct nu_tls_source *s, const struct nu_worker *w);
 
-/* The client's part of on_connected: SNI, session, what the pool asked for. */
-void nu_tls_client_prepare(struct nu_tls_conn *t);
+/* The client's part of on_connected: SNI, session, what the pool asked for. false: the record says why it cannot be. */
+bool nu_tls_client_prepare(struct nu_tls_conn *t);
+
+/* Operations of the client's transport (client_names.c). */
+void nu_tls_pool_key(const struct nu_transport_conf *conf, const struct nu_transport_options *o, struct nu_sb *key);
+void nu_tls_preamble(const struct nu_transport_conf *conf, const struct nu_transport_options *o, struct nu_worker *w,
+                     struct nu_sb *bytes);
+void nu_tls_set_preamble(struct nu_conn *c, nu_str bytes);
+/* What nu_tls_set_preamble got, in the connection's arena: the server's name to ask for (NULL ptr: the configured one), the names
+ * its certificate must have. */
+void nu_tls_client_names(const struct nu_tls_conn *t, nu_str *sni, const nu_str **sans, size_t *n_sans);
 
 /* The k-th secret that the message names; NULL: reported. On the first build it is looked up. */
 struct nu_secret *nu_tls_source_secret(struct nu_factory *f, struct nu_tls_source *s, size_t k, const void *config,

@@ -60,7 +60,9 @@ struct nu_cluster_info {
     bool locality_weighted;
     bool fail_on_panic;                 /* fail_traffic_on_panic: no host rather than an unhealthy one */
     nu_str alt_stat_name, service_name;
+    nu_str override_auto_sni_header; /* empty: none */
     bool secure;
+    bool auto_sni, auto_san_validation; /* upstream_http_protocol_options */
 };
 
 /* Membership of one priority, immutable. The healthy, degraded and all lists share hosts (references held by `all`). */

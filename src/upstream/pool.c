@@ -104,57 +104,82 @@ static struct nu_host_pools *pools_new(void)
     return pools;
 }
 
-static void set_preamble(struct nu_pool *p, const struct nu_conn_info *downstream)
+static void set_preamble(struct nu_pool *p, const struct nu_transport_options *options)
 {
     const struct nu_transport_conf *t = p->info->transport;
     struct nu_sb bytes = {0};
     nu_free((void *)(uintptr_t)p->preamble.ptr);
-    t->ops->preamble(t, downstream, p->worker, &bytes);
+    p->preamble = NU_STR_NONE;
+    if (t->ops->preamble == NULL)
+        return;
+    struct nu_transport_options o = {0};
+    if (options != NULL)
+        o = *options;
+    o.host_name = p->host->hostname;
+    t->ops->preamble(t, &o, p->worker, &bytes);
     p->preamble = nu_str_make(bytes.ptr, bytes.len); /* the builder's memory is the pool's from now on */
 }
 
-/* The pool for connections that tell of this client. */
+static void bring_up_to_date(struct nu_pool *p, struct nu_cluster_info *info, const struct nu_transport_options *options)
+{
+    if (nu_likely(p->info == info || info->generation <= p->info->generation))
+        return;
+    p->n_clients++; /* keeps it without its idle connections */
+    renew(p, info);
+    p->n_clients--;
+    set_preamble(p, options);
+}
+
+/* The pool for connections with a key of their own; takes the key. */
 static NU_COLD struct nu_pool *get_keyed(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority,
                                          struct nu_worker *w, const struct nu_pool_ops *ops,
-                                         const struct nu_conn_info *downstream)
+                                         const struct nu_transport_options *options, struct nu_sb *key)
 {
     struct nu_host_pools *pools = host->pools[w->index];
-    struct nu_sb key = {0};
-    nu_sb_char(&key, ops->http ? 'h' : 't');
-    nu_sb_char(&key, (char)('0' + priority));
-    info->transport->ops->pool_key(info->transport, downstream, &key);
-    struct nu_pool *p = nu_map_get(&pools->keyed, nu_sb_str(&key));
+    struct nu_pool *p = nu_map_get(&pools->keyed, nu_sb_str(key));
     if (p != NULL) {
-        nu_sb_free(&key);
-        if (p->info != info && info->generation > p->info->generation) {
-            p->n_clients++; /* keeps it without its idle connections */
-            renew(p, info);
-            p->n_clients--;
-            set_preamble(p, downstream);
-        }
+        nu_sb_free(key);
+        bring_up_to_date(p, info, options);
         return p;
     }
     p = pool_new(host, info, priority, w, ops);
-    p->key = nu_sb_str(&key);
-    set_preamble(p, downstream);
+    p->key = nu_sb_str(key);
+    set_preamble(p, options);
     nu_map_put(&pools->keyed, p->key, p);
     nu_list_push_back(&pools->some, &p->node);
     return p;
 }
 
-struct nu_pool *nu_pool_get(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority,
-                            struct nu_worker *w, const struct nu_pool_ops *ops, const struct nu_conn_info *downstream)
+/* What tells these options from others. false: nothing, the connection is for everybody. */
+static NU_COLD bool make_key(const struct nu_cluster_info *info, enum nu_priority priority, const struct nu_pool_ops *ops,
+                             const struct nu_transport_options *options, struct nu_sb *key)
+{
+    nu_sb_char(key, ops->http ? 'h' : 't');
+    nu_sb_char(key, (char)('0' + priority));
+    size_t head = key->len;
+    info->transport->ops->pool_key(info->transport, options, key);
+    if (key->len > head)
+        return true;
+    nu_sb_free(key);
+    return false;
+}
+
+struct nu_pool *nu_pool_get(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority, struct nu_worker *w,
+                            const struct nu_pool_ops *ops, const struct nu_transport_options *options)
 {
     struct nu_host_pools *pools = host->pools[w->index];
+    struct nu_sb key = {0};
     if (nu_unlikely(pools == NULL))
         pools = host->pools[w->index] = pools_new();
-    if (nu_unlikely(info->transport->ops->pool_key != NULL && downstream != NULL))
-        return get_keyed(host, info, priority, w, ops, downstream);
+    if (nu_unlikely(info->transport->ops->pool_key != NULL && options != NULL) && make_key(info, priority, ops, options, &key))
+        return get_keyed(host, info, priority, w, ops, options, &key);
     struct nu_pool **slot = ops->http ? &pools->http[priority] : &pools->tcp[priority];
-    if (nu_unlikely(*slot == NULL))
+    if (nu_unlikely(*slot == NULL)) {
         *slot = pool_new(host, info, priority, w, ops);
-    else if (nu_unlikely((*slot)->info != info && info->generation > (*slot)->info->generation))
-        renew(*slot, info);
+        set_preamble(*slot, NULL);
+    } else if (nu_unlikely((*slot)->info != info)) {
+        bring_up_to_date(*slot, info, NULL);
+    }
     return *slot;
 }
 

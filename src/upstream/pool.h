@@ -25,7 +25,7 @@ struct nu_http_pool_request {
                      const struct nu_session *session);
     void (*on_failure)(struct nu_http_pool_request *req, enum nu_pool_failure why, nu_str transport_failure);
     struct nu_stream_user *user; /* the caller's half of the stream */
-    const struct nu_conn_info *downstream; /* whom it is for, during nu_http_pool_start; NULL: nobody */
+    const struct nu_transport_options *options; /* of its connection, during nu_http_pool_start; NULL: none */
     struct nu_list node;         /* the pool's */
     void *pool;                  /* NULL: not waiting */
     uint64_t started_ns;
@@ -48,9 +48,9 @@ struct nu_tcp_pool_request {
     void *pool;
     uint64_t started_ns;
 };
-/* downstream: whom it is for, during the call; NULL: nobody. */
-void nu_tcp_pool_start(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority,
-                       struct nu_worker *w, const struct nu_conn_info *downstream, struct nu_tcp_pool_request *req);
+/* options: of its connection, during the call; NULL: none. */
+void nu_tcp_pool_start(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority, struct nu_worker *w,
+                       const struct nu_transport_options *options, struct nu_tcp_pool_request *req);
 void nu_tcp_pool_cancel(struct nu_tcp_pool_request *req);
 
 #endif

@@ -114,7 +114,7 @@ void nu_http_pool_start(struct nu_host *host, struct nu_cluster_info *info, enum
                         struct nu_worker *w, struct nu_http_pool_request *req)
 {
     req->started_ns = nu_loop_now_ns(w->loop);
-    nu_pool_request(nu_pool_get(host, info, priority, w, &ops, req->downstream), &req->node);
+    nu_pool_request(nu_pool_get(host, info, priority, w, &ops, req->options), &req->node);
 }
 
 void nu_http_pool_cancel(struct nu_http_pool_request *req)

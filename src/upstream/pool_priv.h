@@ -48,7 +48,7 @@ struct nu_pool {
     struct nu_list victims;       /* requests that are just being failed */
     uint32_t n_connecting, n_pending, n_clients, n_active;
     struct nu_task ready_task, free_task;
-    nu_str key;                   /* own memory; ptr == NULL: for everybody, else for some downstream connections */
+    nu_str key;                   /* own memory; ptr == NULL: for everybody, else for those with some options */
     nu_str preamble;              /* own memory: what its connections say first */
     struct nu_list node;          /* nu_host_pools.some */
 };
@@ -75,17 +75,17 @@ struct nu_pool_client {
 };
 
 /* A host's pools on one worker. Most connections are for everybody; a transport that tells the upstream who the client
- * is wants pools of its own for each client, which end with their last connection. */
+ * is, or a name that comes with the request, wants pools of its own for each, which end with their last connection. */
 struct nu_host_pools {
     struct nu_pool *http[NU_N_PRIORITIES], *tcp[NU_N_PRIORITIES];
     struct nu_map keyed;
     struct nu_list some; /* the same pools */
 };
 
-/* The pool of a host on this worker, made when missing and brought up to `info` when that is newer. downstream: whom the
- * connection is for; NULL: nobody that the upstream should hear of. */
-struct nu_pool *nu_pool_get(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority,
-                            struct nu_worker *w, const struct nu_pool_ops *ops, const struct nu_conn_info *downstream);
+/* The pool of a host on this worker, made when missing and brought up to `info` when that is newer. options: of the
+ * connection; NULL: none. */
+struct nu_pool *nu_pool_get(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority, struct nu_worker *w,
+                            const struct nu_pool_ops *ops, const struct nu_transport_options *options);
 /* A request wants a connection: an idle one at once, else it waits (or fails by a circuit breaker). */
 void nu_pool_request(struct nu_pool *p, struct nu_list *node);
 /* A waiting request goes away. close_excess: a connection that is no longer needed for it is closed. */

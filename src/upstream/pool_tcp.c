@@ -31,10 +31,10 @@ static const struct nu_pool_ops ops = {
     .on_open = on_open, .on_ready = on_ready, .on_failure = on_failure, .set_pool = set_pool};
 
 void nu_tcp_pool_start(struct nu_host *host, struct nu_cluster_info *info, enum nu_priority priority,
-                       struct nu_worker *w, const struct nu_conn_info *downstream, struct nu_tcp_pool_request *req)
+                       struct nu_worker *w, const struct nu_transport_options *options, struct nu_tcp_pool_request *req)
 {
     req->started_ns = nu_loop_now_ns(w->loop);
-    nu_pool_request(nu_pool_get(host, info, priority, w, &ops, downstream), &req->node);
+    nu_pool_request(nu_pool_get(host, info, priority, w, &ops, options), &req->node);
 }
 
 void nu_tcp_pool_cancel(struct nu_tcp_pool_request *req)

@@ -250,8 +250,8 @@ static void note_upstream(struct session *s, struct nu_conn *up)
     struct nu_upstream_info *ui = nu_stream_info_upstream(si);
     nu_conn_local_sockaddr(up, &ui->local_address);
     ui->connection_id = up->info->id;
-    if (nu_conn_details(up->info)->tls != NULL)
-        ui->tls = nu_tls_info_keep(nu_conn_details(up->info)->tls, si->arena);
+    if (nu_conn_tls(up->info) != NULL)
+        ui->tls = nu_tls_info_keep(nu_conn_tls(up->info), si->arena);
     ui->connect_start_ns = s->req.started_ns;
     ui->connect_done_ns = ui->pool_ready_ns = nu_loop_now_ns(up->worker->loop);
 }
@@ -349,7 +349,8 @@ static void connect_upstream(struct session *s)
     }
     s->req.on_ready = on_pool_ready;
     s->req.on_failure = on_pool_failure;
-    nu_tcp_pool_start(host, s->info, NU_PRIORITY_DEFAULT, c->worker, c->info, &s->req);
+    nu_tcp_pool_start(host, s->info, NU_PRIORITY_DEFAULT, c->worker, &(struct nu_transport_options){.downstream = c->info},
+                      &s->req);
 }
 
 /* Filters before this one may have chosen. */

@@ -5,7 +5,8 @@
  * The header names the downstream connection that the upstream one was made for; pools share such a connection only among
  * downstream connections with the same addresses. A connection that is made for nobody (a mirror's) names itself in version 1
  * and says LOCAL in version 2. The same goes for addresses that are not both IPv4 or both IPv6 (a unix socket), which Envoy
- * does not survive. The transport is ready when the header is written. */
+ * does not survive. The transport is ready when the header is written: it hands the connection to
+ * the inner transport (raw_buffer, tls). */
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -33,6 +34,7 @@ struct counts {
 
 struct conf {
     struct nu_transport_conf base;
+    const struct nu_transport_conf *inner; /* what the connection has after the header */
     bool v2;
     bool pass[256];
     bool added_type[256];
@@ -43,8 +45,8 @@ struct conf {
 
 struct state {
     nu_str header;
+    nu_str inner; /* the inner transport's preamble */
     size_t sent;
-    bool up;
 };
 
 /* ---- the header ---- */
@@ -67,10 +69,9 @@ static size_t write_v2(const struct conf *c, const struct nu_proxy_data *d, stru
     return left_out;
 }
 
-static void preamble(const struct nu_transport_conf *base, const struct nu_conn_info *downstream, struct nu_worker *w,
-                     struct nu_sb *bytes)
+/* The header for a client's connection. */
+static void client_header(const struct conf *c, const struct nu_conn_info *downstream, struct nu_worker *w, struct nu_sb *bytes)
 {
-    const struct conf *c = (const struct conf *)base; /* base is first */
     struct nu_proxy_data d = nu_proxy_data_of(downstream);
     if (!c->v2) {
         struct nu_pp_addresses a = nu_proxy_addresses(&d.source, &d.destination);
@@ -80,16 +81,42 @@ static void preamble(const struct nu_transport_conf *base, const struct nu_conn_
     }
 }
 
-static void pool_key(const struct nu_transport_conf *base, const struct nu_conn_info *downstream, struct nu_sb *key)
+/* ---- what pools keep apart ----
+ *
+ * The inner transport has its say, too: a preamble is the header's length, the header, and what the inner one wants. */
+
+static void preamble(const struct nu_transport_conf *base, const struct nu_transport_options *o, struct nu_worker *w,
+                     struct nu_sb *bytes)
+{
+    const struct conf *c = (const struct conf *)base; /* base is first */
+    struct nu_sb header = {0};
+    if (o->downstream != NULL)
+        client_header(c, o->downstream, w, &header);
+    uint32_t n = (uint32_t)header.len;
+    nu_sb_add(bytes, nu_str_make(&n, sizeof(n)));
+    nu_sb_add(bytes, nu_sb_str(&header));
+    nu_sb_free(&header);
+    if (c->inner->ops->preamble != NULL)
+        c->inner->ops->preamble(c->inner, o, w, bytes);
+}
+static void client_key(const struct nu_conn_info *downstream, struct nu_sb *key)
 {
     struct nu_proxy_data d = nu_proxy_data_of(downstream);
     struct nu_pp_addresses a = nu_proxy_addresses(&d.source, &d.destination);
-    (void)base;
     nu_sb_char(key, (char)a.family);
     nu_sb_add(key, nu_str_make(a.source, sizeof(a.source)));
     nu_sb_add(key, nu_str_make(a.destination, sizeof(a.destination)));
     nu_sb_add(key, nu_str_make(&a.source_port, sizeof(a.source_port)));
     nu_sb_add(key, nu_str_make(&a.destination_port, sizeof(a.destination_port)));
+}
+
+static void pool_key(const struct nu_transport_conf *base, const struct nu_transport_options *o, struct nu_sb *key)
+{
+    const struct conf *c = (const struct conf *)base; /* base is first */
+    if (o->downstream != NULL)
+        client_key(o->downstream, key);
+    if (c->inner->ops->pool_key != NULL)
+        c->inner->ops->pool_key(c->inner, o, key);
 }
 
 /* Nobody's connection. */
@@ -118,30 +145,50 @@ static void on_attach(struct nu_conn *c, const struct nu_transport_conf *conf)
 static void set_preamble(struct nu_conn *c, nu_str bytes)
 {
     struct state *s = c->transport_state;
-    s->header = nu_arena_str(&c->arena, bytes);
+    uint32_t n;
+    memcpy(&n, bytes.ptr, sizeof(n));
+    nu_str all = nu_str_skip(nu_arena_str(&c->arena, bytes), sizeof(n));
+    s->header = nu_str_make(all.ptr, n);
+    s->inner = nu_str_skip(all, n);
 }
 
 static void on_connected(struct nu_conn *c)
 {
     struct state *s = c->transport_state;
     struct nu_sb own = {0};
-    if (s->header.ptr != NULL)
+    if (s->header.len > 0)
         return; /* the write at the end of this turn begins */
     own_header(c, &own);
-    set_preamble(c, nu_sb_str(&own));
+    s->header = nu_arena_str(&c->arena, nu_sb_str(&own));
     nu_sb_free(&own);
 }
 
+/* What an upstream says before it heard of the client waits in the socket. */
 static struct nu_io_result read_(struct nu_conn *c, struct nu_buf *to, size_t limit)
 {
-    const struct state *s = c->transport_state;
-    if (!s->up) /* what an upstream says before it heard of the client waits in the socket */
-        return (struct nu_io_result){.status = NU_IO_AGAIN};
-    return nu_raw_buffer.ops->read(c, to, limit);
+    (void)c;
+    (void)to;
+    (void)limit;
+    return (struct nu_io_result){.status = NU_IO_AGAIN};
 }
 
-static struct nu_io_result write_header(struct nu_conn *c, struct state *s)
+/* The header is sent: from now on the connection is the inner transport's. */
+static void hand_over(struct nu_conn *c, const struct state *s)
 {
+    const struct nu_transport_conf *inner = ((const struct conf *)c->transport)->inner; /* base is first */
+    c->transport = inner;
+    c->transport_state = NULL;
+    if (inner->ops->on_attach != NULL)
+        inner->ops->on_attach(c, inner);
+    if (inner->ops->set_preamble != NULL && s->inner.len > 0)
+        inner->ops->set_preamble(c, s->inner);
+    c->readable = 1; /* reads have been put off */
+    inner->ops->on_connected(c);
+}
+
+static struct nu_io_result write_(struct nu_conn *c, struct nu_buf *from, bool end)
+{
+    struct state *s = c->transport_state;
     size_t before = s->sent;
     while (s->sent < s->header.len) {
         ssize_t n = send(nu_conn_fd(c), s->header.ptr + s->sent, s->header.len - s->sent, MSG_NOSIGNAL);
@@ -153,27 +200,12 @@ static struct nu_io_result write_header(struct nu_conn *c, struct state *s)
             return (struct nu_io_result){.status = errno == EAGAIN ? NU_IO_AGAIN : NU_IO_ERROR, .n = s->sent - before};
         s->sent += (size_t)n;
     }
-    s->up = true;
-    c->readable = 1; /* reads may have been put off */
-    nu_conn_transport_ready(c);
-    return (struct nu_io_result){.status = NU_IO_OK, .n = s->sent - before};
-}
-
-static struct nu_io_result write_(struct nu_conn *c, struct nu_buf *from, bool end)
-{
-    struct state *s = c->transport_state;
-    return s->up ? nu_raw_buffer.ops->write(c, from, end) : write_header(c, s);
-}
-
-/* Bulk comes after the first bytes were read and written in the ordinary way: the header is gone. */
-static struct nu_io_result splice_in(struct nu_conn *c, int pipe, size_t limit)
-{
-    return nu_raw_buffer.ops->splice_in(c, pipe, limit);
-}
-
-static struct nu_io_result splice_out(struct nu_conn *c, int pipe, size_t n)
-{
-    return nu_raw_buffer.ops->splice_out(c, pipe, n);
+    hand_over(c, s);
+    struct nu_io_result r = {.status = NU_IO_OK};
+    if (nu_conn_is_open(c) && (from->len > 0 || !c->transport_up))
+        r = c->transport->ops->write(c, from, end);
+    r.n += s->sent - before;
+    return r;
 }
 
 static const struct nu_transport_ops ops = {
@@ -182,8 +214,6 @@ static const struct nu_transport_ops ops = {
     .on_connected = on_connected,
     .read = read_,
     .write = write_,
-    .splice_in = splice_in,
-    .splice_out = splice_out,
     .pool_key = pool_key,
     .preamble = preamble,
     .set_preamble = set_preamble,
@@ -221,18 +251,15 @@ static void make_scope(struct nu_factory *f, struct conf *c)
     nu_arena_on_clear(f->arena, drop_counts, c->counts);
 }
 
-static bool check_inner(struct nu_factory *f, const transport_msg *m)
+static const struct nu_transport_conf *build_inner(struct nu_factory *f, const transport_msg *m)
 {
     const struct envoy_config_core_v3_TransportSocket *t = m->transport_socket;
     const struct nu_extension *e =
         nu_extension_resolve(f, "envoy.transport_sockets.upstream", t, "typed_config", t->typed_config);
     if (e == NULL)
-        return false;
-    const struct nu_transport_factory *factory = e->ops;
-    const struct nu_transport_conf *inner = factory->create(f, t->typed_config->msg);
-    if (inner != NULL && inner != &nu_raw_buffer)
-        nu_pb_unsupported(f->diags, t, "typed_config", "%s within upstream_proxy_protocol is not supported yet", e->name);
-    return inner == &nu_raw_buffer;
+        return NULL;
+    const struct nu_transport_factory *inner = e->ops;
+    return inner->create(f, t->typed_config->msg);
 }
 
 static void build_pass(struct conf *c, const struct envoy_config_core_v3_ProxyProtocolPassThroughTLVs *m)
@@ -261,10 +288,15 @@ static const struct nu_transport_conf *create(struct nu_factory *f, const struct
 {
     const transport_msg *m =
         NU_PB_AS(msg, envoy_extensions_transport_sockets_proxy_protocol_v3_ProxyProtocolUpstreamTransport);
-    if (m == NULL || m->transport_socket == NULL || !check_inner(f, m)) /* a missing one is reported by its rule */
+    if (m == NULL || m->transport_socket == NULL) /* a missing one is reported by its rule */
+        return NULL;
+    const struct nu_transport_conf *inner = build_inner(f, m);
+    if (inner == NULL)
         return NULL;
     struct conf *c = nu_arena_new(f->arena, struct conf);
     c->base.ops = &ops;
+    c->base.secure = inner->secure;
+    c->inner = inner;
     if (m->config != NULL) {
         c->v2 = m->config->version == envoy_config_core_v3_ProxyProtocolConfig_Version_V2;
         build_pass(c, m->config->pass_through_tlvs);

@@ -105,7 +105,7 @@ static void start(struct test *t, struct session *s, const struct nu_conn_info *
 {
     *s = (struct session){.req = {.on_ready = on_ready, .on_failure = on_failure}};
     nu_tcp_pool_start(nu_cluster_pick(t->cluster, t->rig.w, NULL), nu_cluster_settings(t->cluster),
-                      NU_PRIORITY_DEFAULT, t->rig.w, d, &s->req);
+                      NU_PRIORITY_DEFAULT, t->rig.w, &(struct nu_transport_options){.downstream = d}, &s->req);
 }
 
 static int accept_(struct test *t)
