@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <malloc.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -28,6 +27,7 @@
 #include "server/overload_stats.h"
 #include "server/server_stats.h"
 #include "server/signals.h"
+#include "server/trim.h"
 #include "server/version.h"
 #include "tls/secret.h"
 #include "tls/tls_process.h"
@@ -547,7 +547,7 @@ static int load(struct nu_process *p)
     }
     nu_diags_clear(&d);
     nu_arena_clear(&a);
-    malloc_trim(0); /* what the configuration's text and messages took goes back to the system */
+    nu_trim(); /* the configuration's text and messages, and the code that read them */
     return code;
 }
 
