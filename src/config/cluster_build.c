@@ -7,6 +7,7 @@
 #include "config/cluster_build_priv.h"
 #include "net/duration.h"
 #include "net/transport.h"
+#include "upstream/transport_match_stats.h"
 
 static struct nu_cluster_info *info_new(void)
 {
@@ -111,22 +112,60 @@ static void build_connect(struct nu_factory *f, const struct envoy_config_cluste
     info->connect.keepalive_interval_s = small(o->tcp_keepalive->keepalive_interval);
 }
 
+/* NULL: reported. */
+static const struct nu_transport_conf *make_transport(struct nu_factory *f,
+                                                      const struct envoy_config_core_v3_TransportSocket *msg)
+{
+    const struct nu_extension *e =
+        nu_extension_resolve(f, "envoy.transport_sockets.upstream", msg, "typed_config", msg->typed_config);
+    const struct nu_transport_factory *factory = e != NULL ? e->ops : NULL;
+    return factory != NULL ? factory->create(f, msg->typed_config->msg) : NULL;
+}
+
 static void build_transport(struct nu_factory *f, const struct envoy_config_core_v3_TransportSocket *msg,
                             struct nu_cluster_info *info)
 {
-    info->transport = &nu_raw_buffer;
-    if (msg == NULL)
-        return;
-    const struct nu_extension *e =
-        nu_extension_resolve(f, "envoy.transport_sockets.upstream", msg, "typed_config", msg->typed_config);
-    if (e == NULL)
-        return;
-    const struct nu_transport_factory *factory = e->ops;
-    const struct nu_transport_conf *conf = factory->create(f, msg->typed_config->msg);
-    if (conf == NULL)
-        return;
-    info->transport = conf;
-    info->secure = conf->secure;
+    const struct nu_transport_conf *conf = msg != NULL ? make_transport(f, msg) : NULL;
+    info->transport = conf != NULL ? conf : &nu_raw_buffer;
+    info->secure = info->transport->secure;
+}
+
+static void drop_scope(void *arg)
+{
+    struct nu_scope *s = arg;
+    nu_scope_unref(&s);
+}
+
+static struct nu_scope *match_scope(struct nu_factory *f, nu_str name)
+{
+    char *cluster = nu_arena_cstr(f->arena, f->stat_cluster);
+    for (char *p = cluster; *p != '\0'; p++)
+        if (*p == ':')
+            *p = '_';
+    nu_str prefix = nu_arena_printf(f->arena, "cluster.%s.%.*s.", cluster, NU_STR_ARG(name));
+    nu_str plain = nu_arena_printf(f->arena, "cluster.%.*s.", NU_STR_ARG(name));
+    struct nu_stat_tag tag = {NU_STR("envoy.cluster_name"), nu_str_from(cluster)};
+    struct nu_scope *s = nu_scope_get(f->server->stats, &nu_transport_match_layout, prefix, plain, &tag, 1);
+    nu_arena_on_clear(f->arena, drop_scope, s);
+    return s;
+}
+
+static void build_transport_matches(struct nu_factory *f, const struct envoy_config_cluster_v3_Cluster *msg,
+                                    struct nu_cluster_info *info)
+{
+    struct nu_transport_match *list = nu_arena_array(f->arena, struct nu_transport_match, msg->n_transport_socket_matches);
+    for (size_t i = 0; i < msg->n_transport_socket_matches; i++) {
+        const struct envoy_config_cluster_v3_Cluster_TransportSocketMatch *m = msg->transport_socket_matches[i];
+        if (m->transport_socket == NULL) {
+            nu_pb_error(f->diags, m, NULL, "transport_socket must be set");
+            continue;
+        }
+        list[i].labels = nu_labels_build(f->arena, m->match);
+        list[i].transport = make_transport(f, m->transport_socket);
+        list[i].scope = match_scope(f, m->name);
+    }
+    info->transport_matches = list;
+    info->n_transport_matches = (uint32_t)msg->n_transport_socket_matches;
 }
 
 /* ---- the whole ---- */
@@ -156,8 +195,7 @@ struct nu_cluster_build *nu_cluster_build(struct nu_factory *outer, const struct
     b->type = nu_cluster_type_build(&f, msg, &b->dns);
     build_connect(&f, msg, b->info);
     build_transport(&f, msg->transport_socket, b->info);
-    if (msg->n_transport_socket_matches > 0)
-        nu_pb_unsupported(f.diags, msg, "transport_socket_matches", "transport_socket_matches is not supported yet");
+    build_transport_matches(&f, msg, b->info);
     build_breakers(msg->circuit_breakers, b->info);
     nu_cluster_protocol_build(&f, msg, b->info);
     nu_cluster_lb_build(&f, msg, b->info);

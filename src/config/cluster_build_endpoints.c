@@ -2,6 +2,7 @@
  *
  * load_assignment: one block of memory for all endpoints of a cluster, since there may be 10,000 clusters. */
 #include "base/alloc.h"
+#include "codec/pb/hash.h"
 #include "codec/pb/pb.h"
 #include "config/cluster_build_priv.h"
 #include "envoy/config/endpoint/v3/endpoint.nu.h"
@@ -78,6 +79,33 @@ static bool is_canary(const struct envoy_config_core_v3_Metadata *m)
     return false;
 }
 
+struct nu_labels nu_labels_build(struct nu_arena *a, const struct google_protobuf_Struct *s)
+{
+    if (s == NULL || s->n_fields == 0)
+        return (struct nu_labels){0};
+    struct nu_label *items = nu_arena_array(a, struct nu_label, s->n_fields);
+    for (size_t i = 0; i < s->n_fields; i++)
+        items[i] = (struct nu_label){nu_arena_str(a, s->fields[i].key), nu_pb_hash(s->fields[i].value)};
+    return (struct nu_labels){items, (uint32_t)s->n_fields};
+}
+
+/* metadata.filter_metadata["envoy.transport_socket_match"] */
+static struct nu_labels transport_labels(const struct envoy_config_core_v3_Metadata *m)
+{
+    struct nu_labels out = {0};
+    for (size_t i = 0; m != NULL && i < m->n_filter_metadata; i++) {
+        struct nu_arena scratch;
+        if (!nu_str_eq(m->filter_metadata[i].key, NU_STR("envoy.transport_socket_match")))
+            continue;
+        nu_arena_init(&scratch, NULL);
+        struct nu_labels l = nu_labels_build(&scratch, m->filter_metadata[i].value);
+        nu_labels_free(&out);
+        out = nu_labels_copy(&l);
+        nu_arena_clear(&scratch);
+    }
+    return out;
+}
+
 static uint32_t health_flags(int32_t status)
 {
     switch (status) {
@@ -141,6 +169,7 @@ static void build_endpoint(struct packer *p, const struct envoy_config_endpoint_
     e->weight = msg->load_balancing_weight != NULL ? *msg->load_balancing_weight : 1;
     e->health_flags = health_flags(msg->health_status);
     e->canary = is_canary(msg->metadata);
+    e->labels = transport_labels(msg->metadata);
 }
 
 /* ---- the whole ---- */
@@ -149,7 +178,8 @@ static void build_locality(struct packer *p, const struct envoy_config_endpoint_
                            struct nu_locality_conf *l)
 {
     *l = (struct nu_locality_conf){.priority = msg->priority,
-                                   .weight = msg->load_balancing_weight != NULL ? *msg->load_balancing_weight : 0};
+                                   .weight = msg->load_balancing_weight != NULL ? *msg->load_balancing_weight : 0,
+                                   .labels = transport_labels(msg->metadata)};
     if (msg->locality == NULL)
         return;
     l->region = put(p, msg->locality->region);

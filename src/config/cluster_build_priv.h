@@ -21,4 +21,8 @@ void nu_cluster_lb_build(struct nu_factory *f, const struct envoy_config_cluster
 enum nu_cluster_type nu_cluster_type_build(struct nu_factory *f, const struct envoy_config_cluster_v3_Cluster *msg,
                                            struct nu_dns_conf **dns);
 
+/* The fields of a Struct as labels, in the arena. NULL: none. */
+struct google_protobuf_Struct;
+struct nu_labels nu_labels_build(struct nu_arena *a, const struct google_protobuf_Struct *s);
+
 #endif

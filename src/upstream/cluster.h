@@ -10,6 +10,7 @@
 #include "http/session.h"
 #include "net/conn.h"
 #include "upstream/host.h"
+#include "upstream/transport_match.h"
 #include "worker/slot.h"
 
 struct nu_lb_ops;
@@ -40,7 +41,9 @@ struct nu_cluster_info {
     struct nu_arena arena;              /* of what extensions keep: transport, balancer */
     nu_ms connect_timeout;              /* 5 s by default */
     uint32_t buffer_limit;              /* per_connection_buffer_limit_bytes, 1 MiB by default */
-    const struct nu_transport_conf *transport;
+    const struct nu_transport_conf *transport; /* of hosts that no match is for: nu_transport_of */
+    const struct nu_transport_match *transport_matches;
+    uint32_t n_transport_matches;
     struct nu_breaker_limits breakers[NU_N_PRIORITIES];
     uint64_t per_host_max_connections;  /* per_host_thresholds; UINT64_MAX: none */
     struct nu_h1_options h1;

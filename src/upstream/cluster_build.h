@@ -21,6 +21,7 @@ struct nu_endpoint_conf {
     uint32_t weight;            /* 1 by default */
     uint32_t health_flags;      /* EDS health */
     bool canary;
+    struct nu_labels labels;    /* for transport_socket_matches; owned */
 };
 struct nu_assignment {
     uint32_t n_localities, n_endpoints;

@@ -82,8 +82,12 @@ struct nu_cluster *nu_cluster_find(const struct nu_cluster_manager *cm, nu_str n
 void nu_assignment_free(struct nu_assignment **ap)
 {
     struct nu_assignment *a = nu_take(ap);
-    for (uint32_t i = 0; a != NULL && i < a->n_endpoints; i++)
+    for (uint32_t i = 0; a != NULL && i < a->n_endpoints; i++) {
         nu_address_unref(&a->endpoints[i].address);
+        nu_labels_free(&a->endpoints[i].labels);
+    }
+    for (uint32_t i = 0; a != NULL && i < a->n_localities; i++)
+        nu_labels_free(&a->localities[i].labels);
     nu_free(a);
 }
 
@@ -145,7 +149,8 @@ struct nu_host_conf nu_endpoint_host_conf(const struct nu_assignment *a, const s
     const struct nu_locality_conf *l = &a->localities[e->locality];
     return (struct nu_host_conf){.address = e->address, .hostname = e->hostname, .region = l->region,
                                  .zone = l->zone, .sub_zone = l->sub_zone, .priority = l->priority,
-                                 .weight = e->weight, .health_flags = e->health_flags, .canary = e->canary};
+                                 .weight = e->weight, .health_flags = e->health_flags, .canary = e->canary,
+                                 .labels = {e->labels, l->labels}};
 }
 
 static void set_static_hosts(struct nu_cluster *c, const struct nu_assignment *a)
@@ -153,9 +158,9 @@ static void set_static_hosts(struct nu_cluster *c, const struct nu_assignment *a
     const struct nu_host_set *old = nu_cluster_hosts(c);
     struct nu_host_index *x = old != NULL ? nu_host_index_new(old) : NULL;
     struct nu_member *members = nu_calloc(a->n_endpoints + 1u, sizeof(*members));
-    NU_MEMBERSHIP_ADD(c, default_total_match_count, a->n_endpoints);
     for (uint32_t i = 0; i < a->n_endpoints; i++) {
         struct nu_host_conf conf = nu_endpoint_host_conf(a, &a->endpoints[i]);
+        nu_transport_count(c, &conf.labels, 1);
         members[i] = (struct nu_member){.host = nu_host_index_take(x, c, &conf), .locality = a->endpoints[i].locality};
     }
     nu_cluster_set_hosts(c, nu_host_set_new(nu_cluster_settings(c), c->server->runtime, a->localities,

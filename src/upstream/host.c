@@ -34,6 +34,7 @@ struct nu_host *nu_host_new(struct nu_cluster *c, const struct nu_host_conf *con
     nu_atomic_u32_set(&h->weight, conf->weight);
     nu_atomic_u32_set(&h->health_flags, conf->health_flags);
     h->canary = conf->canary;
+    h->labels = nu_host_labels_copy(&conf->labels);
     h->created_ms = now_ms;
     return h;
 }
@@ -49,6 +50,7 @@ void nu_host_unref(struct nu_host **hp)
     struct nu_host *h = nu_take(hp);
     if (h == NULL || !nu_ref_drop(&h->refs))
         return;
+    nu_host_labels_free(&h->labels);
     nu_address_unref(&h->address);
     nu_cluster_unref(&h->cluster);
     nu_free(h);

@@ -9,6 +9,7 @@
 #include "base/ref.h"
 #include "base/str.h"
 #include "net/address.h"
+#include "upstream/transport_match.h"
 #include "worker/slot.h"
 
 struct nu_cluster;
@@ -54,6 +55,7 @@ struct nu_host {
     struct nu_atomic_u32 weight;  /* load_balancing_weight, 1 by default */
     struct nu_atomic_u32 health_flags;
     bool canary;
+    struct nu_host_labels labels; /* for transport_socket_matches; own memory */
     const struct google_protobuf_Struct *metadata_envoy_lb;
     struct nu_host_stats stats;
     uint64_t created_ms;
@@ -69,6 +71,7 @@ struct nu_host_conf {
     nu_str hostname, region, zone, sub_zone;
     uint32_t priority, weight, health_flags;
     bool canary;
+    struct nu_host_labels labels;
 };
 /* Main thread: a host with one reference. */
 struct nu_host *nu_host_new(struct nu_cluster *c, const struct nu_host_conf *conf, uint64_t now_ms);

@@ -188,7 +188,7 @@ static bool same_host(const struct nu_host *h, const struct nu_host_conf *conf)
 {
     return h->priority == conf->priority && h->canary == conf->canary && nu_str_eq(h->hostname, conf->hostname) &&
            nu_str_eq(h->region, conf->region) && nu_str_eq(h->zone, conf->zone) &&
-           nu_str_eq(h->sub_zone, conf->sub_zone);
+           nu_str_eq(h->sub_zone, conf->sub_zone) && nu_host_labels_equal(&h->labels, &conf->labels);
 }
 
 #define EDS_FLAGS (NU_HEALTH(FAILED_EDS_HEALTH) | NU_HEALTH(DEGRADED_EDS_HEALTH) | NU_HEALTH(EDS_STATUS_DRAINING))

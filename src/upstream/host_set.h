@@ -13,6 +13,7 @@ struct nu_locality_conf {
     nu_str region, zone, sub_zone;
     uint32_t priority;
     uint32_t weight; /* 0: none given */
+    struct nu_labels labels; /* for transport_socket_matches; owned */
 };
 
 /* One host of a new membership. */

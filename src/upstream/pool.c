@@ -68,7 +68,7 @@ static struct nu_pool *pool_new(struct nu_host *host, struct nu_cluster_info *in
 {
     struct nu_pool *p = nu_new(struct nu_pool);
     *p = (struct nu_pool){.ops = ops, .host = nu_host_ref(host), .info = nu_cluster_info_ref(info),
-                          .cluster = host->cluster, .worker = w, .priority = priority,
+                          .transport = nu_transport_of(info, host), .cluster = host->cluster, .worker = w, .priority = priority,
                           .draining = nu_atomic_u32_get(&host->removed) != 0};
     nu_list_init(&p->idle);
     nu_list_init(&p->connecting);
@@ -90,6 +90,7 @@ static NU_COLD void renew(struct nu_pool *p, struct nu_cluster_info *info)
 {
     nu_cluster_info_unref(&p->info);
     p->info = nu_cluster_info_ref(info);
+    p->transport = nu_transport_of(info, p->host);
     close_all(&p->idle);
     nu_list_foreach(n, &p->busy) {
         struct nu_pool_client *c = nu_list_entry(n, struct nu_pool_client, node);
@@ -106,7 +107,7 @@ static struct nu_host_pools *pools_new(void)
 
 static void set_preamble(struct nu_pool *p, const struct nu_transport_options *options)
 {
-    const struct nu_transport_conf *t = p->info->transport;
+    const struct nu_transport_conf *t = p->transport;
     struct nu_sb bytes = {0};
     nu_free((void *)(uintptr_t)p->preamble.ptr);
     p->preamble = NU_STR_NONE;
@@ -151,13 +152,13 @@ static NU_COLD struct nu_pool *get_keyed(struct nu_host *host, struct nu_cluster
 }
 
 /* What tells these options from others. false: nothing, the connection is for everybody. */
-static NU_COLD bool make_key(const struct nu_cluster_info *info, enum nu_priority priority, const struct nu_pool_ops *ops,
+static NU_COLD bool make_key(const struct nu_transport_conf *t, enum nu_priority priority, const struct nu_pool_ops *ops,
                              const struct nu_transport_options *options, struct nu_sb *key)
 {
     nu_sb_char(key, ops->http ? 'h' : 't');
     nu_sb_char(key, (char)('0' + priority));
     size_t head = key->len;
-    info->transport->ops->pool_key(info->transport, options, key);
+    t->ops->pool_key(t, options, key);
     if (key->len > head)
         return true;
     nu_sb_free(key);
@@ -171,7 +172,10 @@ struct nu_pool *nu_pool_get(struct nu_host *host, struct nu_cluster_info *info, 
     struct nu_sb key = {0};
     if (nu_unlikely(pools == NULL))
         pools = host->pools[w->index] = pools_new();
-    if (nu_unlikely(info->transport->ops->pool_key != NULL && options != NULL) && make_key(info, priority, ops, options, &key))
+    const struct nu_transport_conf *t = info->transport;
+    if (nu_unlikely(info->n_transport_matches > 0))
+        t = nu_transport_of(info, host);
+    if (nu_unlikely(t->ops->pool_key != NULL && options != NULL) && make_key(t, priority, ops, options, &key))
         return get_keyed(host, info, priority, w, ops, options, &key);
     struct nu_pool **slot = ops->http ? &pools->http[priority] : &pools->tcp[priority];
     if (nu_unlikely(*slot == NULL)) {
@@ -370,7 +374,7 @@ static void client_open(struct nu_pool *p)
 {
     struct nu_connect_options o = p->info->connect;
     o.address = p->host->address;
-    o.transport = p->info->transport;
+    o.transport = p->transport;
     o.buffer_limit = p->info->buffer_limit;
     o.timeout = NU_MS(0); /* ours, below: it counts */
     struct nu_conn *conn = nu_conn_connect(p->worker, &o);

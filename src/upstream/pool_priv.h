@@ -39,6 +39,7 @@ struct nu_pool {
     const struct nu_pool_ops *ops;
     struct nu_host *host;         /* reference */
     struct nu_cluster_info *info; /* reference: what new connections are made with */
+    const struct nu_transport_conf *transport; /* of info, for this host */
     struct nu_cluster *cluster;   /* of host */
     struct nu_worker *worker;
     enum nu_priority priority;

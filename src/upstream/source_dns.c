@@ -125,7 +125,8 @@ static void update(struct target *t, const struct nu_dns_answer *answers, size_t
 {
     struct nu_cluster_source *s = t->source;
     /* Envoy chooses a transport for each host of each answer, and counts it. */
-    NU_MEMBERSHIP_ADD(s->cluster, default_total_match_count, s->logical ? nu_min(n, (size_t)1) : n);
+    struct nu_host_labels labels = {t->conf->labels, s->assignment->localities[t->conf->locality].labels};
+    nu_transport_count(s->cluster, &labels, s->logical ? nu_min(n, (size_t)1) : n);
     if (take_answers(t, answers, s->logical ? nu_min(n, (size_t)1) : n))
         publish(s);
     else
