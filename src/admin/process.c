@@ -108,12 +108,6 @@ void nu_admin_memory(struct nu_admin_request *r)
     nu_sb_char(&r->out, '\n');
 }
 
-void nu_admin_certs(struct nu_admin_request *r)
-{
-    r->content_type = NU_ADMIN_JSON;
-    nu_sb_lit(&r->out, "{\n \"certificates\": []\n}\n");
-}
-
 void nu_admin_contention(struct nu_admin_request *r)
 {
     nu_sb_lit(&r->out,

@@ -7,6 +7,7 @@
 #include "server/process.h"
 #include "server/server_stats.h"
 #include "stats/stats.h"
+#include "tls/expiry.h"
 #include "worker/worker.h"
 
 static void gauge(const struct nu_process *p, unsigned index, uint64_t v)
@@ -22,7 +23,14 @@ static void memory(const struct nu_process *p)
     gauge(p, NU_SERVER_memory_physical_size, use.resident);
 }
 
-static void update(const struct nu_process *p)
+static void certificates(struct nu_process *p)
+{
+    int64_t now = (int64_t)(nu_clock_wall_ns() / NU_NS_PER_SEC);
+    gauge(p, NU_SERVER_days_until_first_cert_expiring, nu_tls_days_until_expiry(&p->server, now));
+    gauge(p, NU_SERVER_seconds_until_first_ocsp_response_expiring, nu_tls_seconds_until_ocsp_expiry(&p->server, now));
+}
+
+static void update(struct nu_process *p)
 {
     uint64_t s = (nu_clock_monotonic_ns() - p->started_ns) / NU_NS_PER_SEC;
     gauge(p, NU_SERVER_uptime, s);
@@ -31,6 +39,7 @@ static void update(const struct nu_process *p)
     gauge(p, NU_SERVER_live, state == NU_SERVER_LIVE);
     gauge(p, NU_SERVER_total_connections, nu_listener_manager_n_connections(p->server.listeners));
     memory(p);
+    certificates(p);
 }
 
 static void on_flush_timer(struct nu_timer *t)
@@ -45,8 +54,6 @@ void nu_process_stats_init(struct nu_process *p)
     gauge(p, NU_SERVER_concurrency, p->server.workers->n);
     gauge(p, NU_SERVER_version, p->conf.version_override != 0 ? p->conf.version_override : NU_ENVOY_SHA_NUMBER);
     gauge(p, NU_SERVER_compilation_settings_fips_mode, 0);
-    gauge(p, NU_SERVER_days_until_first_cert_expiring, UINT32_MAX);
-    gauge(p, NU_SERVER_seconds_until_first_ocsp_response_expiring, 0);
     gauge(p, NU_SERVER_hot_restart_epoch, 0);
     gauge(p, NU_SERVER_parent_connections, 0);
     gauge(p, NU_SERVER_stats_recent_lookups, 0);

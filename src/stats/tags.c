@@ -12,6 +12,7 @@ static const nu_str order[] = {
     NU_STR_INIT("envoy.virtual_cluster"),
     NU_STR_INIT("envoy.fault_downstream_cluster"),
     NU_STR_INIT("envoy.ssl_cipher"),
+    NU_STR_INIT("envoy.tls_certificate"),
     NU_STR_INIT("envoy.tcp_prefix"),
     NU_STR_INIT("envoy.udp_prefix"),
     NU_STR_INIT("envoy.rds_route_config"),

@@ -304,6 +304,7 @@ static bool load_ocsp(struct nu_factory *f, const cert_msg *m, struct nu_tls_cer
         nu_pb_error(f->diags, m, "ocsp_staple", "%s", error);
         return false;
     }
+    out->ocsp_begins = ocsp.this_update;
     out->ocsp_expires = ocsp.next_update;
     return true;
 }

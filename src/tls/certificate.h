@@ -19,6 +19,7 @@ struct nu_tls_certificate {
     nu_str origin;        /* the chain's (PKCS#12: the bundle's) file name, or Envoy's "<inline>" */
     nu_str name;          /* in stats: "certificate.<name>.expiration_unix_time_seconds" */
     nu_str ocsp_response; /* DER; empty: none */
+    int64_t ocsp_begins;  /* wall seconds (thisUpdate) */
     int64_t ocsp_expires; /* wall seconds (nextUpdate); 0: no response, or one that does not say, which counts as expired */
     bool must_staple;     /* TLS feature extension, RFC 7633 */
     bool ecdsa;

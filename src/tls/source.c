@@ -53,6 +53,12 @@ static void log_errors(const struct nu_diags *d)
         nu_log(secret, NU_LOG_WARN, "a new secret is no good, the old one stays: %.*s", NU_STR_ARG(d->items[i].text));
 }
 
+static void note_expiry(struct nu_tls_source *s, const struct nu_tls_context *c)
+{
+    if (c != NULL && s->scope != NULL)
+        nu_tls_expiry_set(&s->expiry, s->scope, c);
+}
+
 static bool rebuild(struct nu_tls_source *s)
 {
     struct nu_arena arena;
@@ -72,6 +78,7 @@ static bool rebuild(struct nu_tls_source *s)
     nu_arena_clear(&arena);
     if (!ok)
         return false;
+    note_expiry(s, c);
     nu_slot_publish(s->process->server->workers, &s->slot, c, drop_context);
     if (s->factory_scope != NULL)
         nu_stat_inc(s->factory_scope, nu_workers_main(s->process->server->workers)->index,
@@ -126,6 +133,7 @@ static void free_source(struct nu_tls_source *s)
     nu_tls_context_unref(&c);
     nu_scope_unref(&s->scope);
     nu_scope_unref(&s->factory_scope);
+    nu_tls_expiry_clear(&s->expiry);
     for (size_t i = 0; i < s->n_server_names; i++)
         nu_free((void *)(uintptr_t)s->server_names[i].ptr);
     nu_free(s->server_names);
@@ -177,6 +185,7 @@ static const struct nu_transport_conf *make(struct nu_factory *f, const void *ms
         return NULL;
     }
     atomic_store(&s->slot.current, c); /* nobody reads it yet */
+    note_expiry(s, c);
     subscribe(s, msg);
     s->auto_host_sni = !server && ((const upstream_msg *)msg)->auto_host_sni;
     struct nu_tls_transport *t = nu_arena_new(f->arena, struct nu_tls_transport);

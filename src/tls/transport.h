@@ -9,6 +9,7 @@
 #include "event/loop.h"
 #include "net/transport.h"
 #include "tls/context.h"
+#include "tls/expiry.h"
 #include "tls/secret.h"
 #include "worker/slot.h"
 
@@ -41,6 +42,7 @@ struct nu_tls_source {
     struct nu_slot slot;    /* struct nu_tls_context; NULL: secrets are missing */
     struct nu_scope *scope;         /* ssl.; references; NULL: only validating */
     struct nu_scope *factory_scope; /* server_ssl_socket_factory. or client_... */
+    struct nu_tls_expiry expiry;    /* gauges of the context that is in use */
     uint8_t *message;       /* the wire bytes of the configuration, to build anew; NULL: no secret can change */
     size_t message_len;
     nu_str *server_names;   /* of the filter chain's match; own memory */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Peers that speak TLS through memory, so that a test decides which bytes go when, and sees how the other side ends."""
+import queue
 import ssl
+import threading
 
 from . import wire
 from .config import PACKAGES
@@ -85,6 +87,42 @@ class TlsPeer(wire.Peer):
             pass
         self.flush()
         return self
+
+
+class TlsServer:
+    """Answers HTTP over TLS and keeps what it learns of each connection."""
+
+    def __init__(self, context, answer=None):
+        self.context, self.answer = context, answer or (lambda request: wire.response(body="secret"))
+        self.seen = queue.Queue()
+        self.names = []
+        context.sni_callback = lambda sock, name, ctx: self.names.append(name)
+        self.server = wire.Server()
+        self.server.sock.settimeout(None)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    @property
+    def port(self):
+        return self.server.port
+
+    def run(self):
+        while True:
+            try:
+                sock, _ = self.server.sock.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        try:
+            peer = wire.Peer(self.context.wrap_socket(sock, server_side=True))
+            peer.sock.settimeout(None)
+            self.seen.put((peer.sock.version(), peer.sock.session_reused, peer.sock.selected_alpn_protocol(),
+                           peer.sock.getpeercert()))
+            while True:
+                peer.send(self.answer(peer.request()))
+        except (OSError, wire.Closed):
+            pass
 
 
 def connect(address, context, name=None, **options):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib import pki
+from lib import pki, tls
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +18,16 @@ def certs(tmp_path_factory):
         rsa=pki.make(folder, "rsa", san=["DNS:localhost", "IP:127.0.0.1"], issuer=ca, key="rsa"),
         client=pki.make(folder, "client", san=["DNS:client.example", "URI:spiffe://example/client"], issuer=ca),
         stranger=pki.make(folder, "stranger", san=["DNS:client.example"], issuer=other))
+
+
+@pytest.fixture
+def tls_server():
+    made = []
+
+    def make(context, answer=None):
+        made.append(tls.TlsServer(context, answer))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.server.close()

@@ -10,55 +10,6 @@ from lib import config as c
 from lib import pki, tls, wait_until, wire
 
 
-class TlsServer:
-    """Answers HTTP over TLS and keeps what it learns of each connection."""
-
-    def __init__(self, context, answer=None):
-        self.context, self.answer = context, answer or (lambda request: wire.response(body="secret"))
-        self.seen = queue.Queue()
-        self.names = []
-        context.sni_callback = lambda sock, name, ctx: self.names.append(name)
-        self.server = wire.Server()
-        self.server.sock.settimeout(None)
-        threading.Thread(target=self.run, daemon=True).start()
-
-    @property
-    def port(self):
-        return self.server.port
-
-    def run(self):
-        while True:
-            try:
-                sock, _ = self.server.sock.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
-
-    def serve(self, sock):
-        try:
-            peer = wire.Peer(self.context.wrap_socket(sock, server_side=True))
-            peer.sock.settimeout(None)
-            self.seen.put((peer.sock.version(), peer.sock.session_reused, peer.sock.selected_alpn_protocol(),
-                           peer.sock.getpeercert()))
-            while True:
-                peer.send(self.answer(peer.request()))
-        except (OSError, wire.Closed):
-            pass
-
-
-@pytest.fixture
-def tls_server():
-    made = []
-
-    def make(context, answer=None):
-        made.append(TlsServer(context, answer))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.server.close()
-
-
 def origin(port, socket_conf, hostname=None, kind="STATIC", http=None, **extra):
     endpoint = {"endpoint": {"address": c.address(port), **({"hostname": hostname} if hostname else {})}}
     options = {"typed_extension_protocol_options": {
