@@ -31,6 +31,17 @@ static enum nu_value_kind fact(const struct nu_format_op *op, const struct nu_tl
     return kind;
 }
 
+/* As Envoy has it: of requests only, and from a request's beginning, so that it is negative. */
+EVAL(handshake_duration)
+{
+    const struct nu_tls_info *t = downstream(e);
+    (void)op;
+    if (t == NULL || e->info->protocol == NU_PROTO_NONE)
+        return NU_VALUE_NONE;
+    int64_t ns = (int64_t)(t->done_ns - e->info->start_ns);
+    return nu_eval_number(out, ns / (int64_t)NU_NS_PER_MS);
+}
+
 EVAL(downstream_tls)
 {
     return fact(op, downstream(e), out);

@@ -100,7 +100,7 @@ enum nu_value_kind nu_eval_text(const struct nu_format_op *op, nu_str s, struct 
     X(stream_id) X(unique_id) X(access_log_type) X(local_reply_body) X(path) X(query_param)        \
     X(query_params) X(grpc_status) X(dynamic_metadata) X(upstream_metadata) X(route_metadata)      \
     X(filter_state) X(server_name) X(trace_id)                                                     \
-    X(downstream_tls) X(downstream_valid_from) X(downstream_valid_to)                              \
+    X(handshake_duration) X(downstream_tls) X(downstream_valid_from) X(downstream_valid_to)                              \
     X(upstream_tls) X(upstream_valid_from) X(upstream_valid_to) X(xfcc_value)
 
 #define X(name) enum nu_value_kind nu_eval_##name(const struct nu_format_op *op, const struct nu_log_entry *e, struct nu_sb *out);

@@ -96,10 +96,7 @@ static void text_bin(double lower, double width, uint64_t n, void *arg)
     if (b->any)
         nu_sb_lit(b->sb, ", ");
     b->any = true;
-    nu_sb_double(b->sb, lower);
-    nu_sb_char(b->sb, ',');
-    nu_sb_double(b->sb, width);
-    nu_sb_char(b->sb, ':');
+    nu_sb_printf(b->sb, "%g,%g:", lower, width); /* six digits: Envoy's text has 510 where its JSON has 509.99999999999994 */
     nu_sb_u64(b->sb, n);
 }
 

@@ -148,6 +148,7 @@ void nu_tls_finish(struct nu_tls_io *io, struct nu_tls_conn *t)
     const struct nu_tls_certificate *own = t->ctx->server ? t->hs->cert : t->ctx->n_certs > 0 ? &t->ctx->certs[0] : NULL;
     t->info.local = own != NULL ? own->leaf : NULL;
     t->info.validation = t->ctx->validation;
+    t->info.done_ns = nu_loop_now_ns(c->worker->loop);
     c->info->has_tls = true;
     nu_tls_handshake_free(t);
     c->writable = 1; /* writes have been put off */

@@ -380,6 +380,7 @@ const struct nu_tls_info *nu_tls_info_keep(const struct nu_tls_info *t, struct n
 {
     struct nu_tls_info *copy = nu_arena_new(a, struct nu_tls_info);
     copy->validated = t->validated;
+    copy->done_ns = t->done_ns;
     if (t->ssl == NULL)
         return copy;
     struct nu_tls_kept *k = nu_arena_new(a, struct nu_tls_kept);

@@ -24,6 +24,7 @@ struct nu_tls_info {
                   * handshake) */
     const struct nu_tls_validation *validation; /* what the peer was checked by; NULL: nothing. As long-lived as ssl */
     const struct nu_tls_kept *kept; /* of a copy (nu_tls_info_keep), whose ssl is NULL */
+    uint64_t done_ns; /* monotonic: when the handshake was done */
     bool validated; /* the peer's certificate was checked and good: %DOWNSTREAM_PEER_CERT_V...%, XFCC */
 };
 

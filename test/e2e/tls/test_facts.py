@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import time
 from types import SimpleNamespace
 from urllib.parse import unquote
 
@@ -214,6 +215,27 @@ def test_an_issuer_that_was_not_sent(proxy, tmp_path, who):
     got = line()
     assert got["DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256"] == who.root.fingerprint()
     assert got["DOWNSTREAM_PEER_ISSUER_SERIAL"] == who.root.serial()
+
+
+@pytest.mark.parametrize("protocol", ["http", "tcp"])
+def test_how_long_the_handshake_took(proxy, upstream, tmp_path, who, protocol):
+    """Counted from a request's beginning, which is later; a connection's own record has nothing."""
+    up = upstream(name="up")
+    path = tmp_path / "log"
+    log = [c.file_log(path, "%DOWNSTREAM_HANDSHAKE_DURATION%\n")]
+    filters = [c.hcm(c.route("up"), access_log=log)] if protocol == "http" else [c.tcp_proxy("up", access_log=log)]
+    p = proxy(c.bootstrap([secured(c.listener(*filters), server_tls(who.server))], [c.cluster("up", up.port)]), args=FAST)
+    with connect(p.port) as down:
+        time.sleep(0.05)
+        down.get()
+        if protocol == "http":
+            time.sleep(0.05)
+            down.get()
+    lines = wait_until(lambda: path.exists() and path.read_text().count("\n") == (2 if protocol == "http" else 1) and path.read_text().split())
+    if protocol == "http":
+        assert -5000 < int(lines[1]) <= int(lines[0]) - 40 <= -40
+    else:
+        assert lines == ["-"]
 
 
 def test_what_logs_say_of_nobody(proxy, tmp_path, who):
