@@ -208,8 +208,9 @@ static enum ssl_verify_result_t on_verify(SSL *ssl, uint8_t *alert)
     bool by_name = t->ctx->auto_sni_san_validation && name.len > 0 && h->n_sans == 0;
     struct nu_tls_verify_input in = {.chain = chain,
                                      .server = t->ctx->server,
-                                     .sans = by_name ? &name : h->sans,
-                                     .n_sans = by_name ? 1 : h->n_sans,
+                                     .sans = h->sans,
+                                     .n_sans = h->n_sans,
+                                     .sni = by_name ? name : NU_STR(""),
                                      .now = (int64_t)(nu_loop_wall_ns(t->conn->worker->loop) / NU_NS_PER_SEC)};
     struct nu_tls_verify_result r = nu_tls_verify(t->ctx->validation, &in, &t->conn->arena);
     t->info.validated = r.verdict == NU_TLS_VALIDATED;

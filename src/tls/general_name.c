@@ -11,12 +11,12 @@ static nu_str string_text(const ASN1_STRING *s, struct nu_arena *a)
     return nu_arena_str(a, nu_str_make(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s)));
 }
 
-/* The text ends at a NUL, unlike others: that is what Envoy compares. */
+/* NUL bytes are part of the text, so that "good\0evil" is not "good". */
 static nu_str utf8_text(const ASN1_STRING *s, struct nu_arena *a)
 {
     unsigned char *text = NULL;
     int n = ASN1_STRING_to_UTF8(&text, s);
-    nu_str out = n > 0 ? nu_arena_str(a, nu_str_make(text, strnlen((const char *)text, (size_t)n))) : NU_STR("");
+    nu_str out = n > 0 ? nu_arena_str(a, nu_str_make(text, (size_t)n)) : NU_STR("");
     OPENSSL_free(text);
     return out;
 }

@@ -65,7 +65,7 @@ void nu_secrets_unstage(struct nu_secrets *s);
 struct nu_secret *nu_secrets_get(struct nu_factory *f, const struct envoy_extensions_transport_sockets_tls_v3_SdsSecretConfig *m,
                                  enum nu_secret_kind kind);
 /* A secret out of a message that stands in a TLS context itself and has a watched_directory: users are told when its files
- * change. The message must live as long. With a reference; NULL: reported. */
+ * change. Copied. With a reference; NULL: reported. */
 struct nu_secret *nu_secrets_anonymous(struct nu_factory *f, const struct envoy_extensions_transport_sockets_tls_v3_Secret *m);
 /* The last reference ends the fetching. */
 void nu_secret_unref(struct nu_secret **s);

@@ -26,6 +26,7 @@
 struct test_spec {
     const char *cn;
     const char *san; /* as in openssl.cnf: "DNS:a.example.com,URI:spiffe://a" */
+    nu_str san_der;  /* or the extension's value */
     int curve;       /* NID; 0: P-256 */
     int rsa_bits;    /* 0: not RSA */
     const struct test_cert *issuer;
@@ -92,6 +93,16 @@ static inline void test_must_staple(X509 *x)
     ASN1_OBJECT_free(oid);
 }
 
+static inline void test_san_der(X509 *x, nu_str der)
+{
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    ASN1_OCTET_STRING_set(value, (const uint8_t *)der.ptr, (int)der.len);
+    X509_EXTENSION *e = X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, value);
+    X509_add_ext(x, e, -1);
+    X509_EXTENSION_free(e);
+    ASN1_OCTET_STRING_free(value);
+}
+
 static inline void test_set_name(X509_NAME *name, const char *cn)
 {
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)cn, -1, -1, 0);
@@ -123,6 +134,8 @@ static inline struct test_cert test_cert(struct nu_arena *a, struct test_spec s)
     test_extension(c.x, issuer, NID_basic_constraints, s.ca ? "critical,CA:TRUE" : "CA:FALSE");
     if (s.san != NULL)
         test_extension(c.x, issuer, NID_subject_alt_name, s.san);
+    if (s.san_der.len > 0)
+        test_san_der(c.x, s.san_der);
     if (s.purpose != NULL)
         test_extension(c.x, issuer, NID_ext_key_usage, s.purpose);
     if (s.must_staple)
@@ -139,16 +152,16 @@ static inline struct test_cert test_cert(struct nu_arena *a, struct test_spec s)
     return c;
 }
 
-/* A revocation list of an issuer with one certificate (NULL: none). */
-static inline nu_str test_crl(struct nu_arena *a, const struct test_cert *issuer, const X509 *revoked)
+/* A revocation list of an issuer with one certificate (NULL: none), good for so many seconds. */
+static inline nu_str test_crl_until(struct nu_arena *a, const struct test_cert *issuer, const X509 *revoked, int64_t seconds)
 {
     X509_CRL *crl = X509_CRL_new();
     ASN1_TIME *t = ASN1_TIME_new();
     time_t now = time(NULL);
     X509_CRL_set_version(crl, X509_CRL_VERSION_2);
     X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->x));
-    X509_CRL_set1_lastUpdate(crl, ASN1_TIME_set(t, now - TEST_DAY));
-    X509_CRL_set1_nextUpdate(crl, ASN1_TIME_set(t, now + TEST_DAY));
+    X509_CRL_set1_lastUpdate(crl, ASN1_TIME_set(t, now - 2 * TEST_DAY));
+    X509_CRL_set1_nextUpdate(crl, ASN1_TIME_set(t, now + seconds));
     if (revoked != NULL) {
         X509_REVOKED *r = X509_REVOKED_new();
         X509_REVOKED_set_serialNumber(r, X509_get0_serialNumber(revoked));
@@ -161,6 +174,11 @@ static inline nu_str test_crl(struct nu_arena *a, const struct test_cert *issuer
     PEM_write_bio_X509_CRL(bio, crl);
     X509_CRL_free(crl);
     return test_bio_text(a, bio);
+}
+
+static inline nu_str test_crl(struct nu_arena *a, const struct test_cert *issuer, const X509 *revoked)
+{
+    return test_crl_until(a, issuer, revoked, TEST_DAY);
 }
 
 /* text as a YAML value: a double-quoted string. */

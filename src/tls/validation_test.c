@@ -219,6 +219,86 @@ static void checks_revocation(void **state)
     bad(in_bundle, &leaf, NU_TLS_FAILED_ERROR, SSL_AD_CERTIFICATE_REVOKED, AT "0: " CRL "certificate revoked");
 }
 
+static void lists_may_be_too_old(void **state)
+{
+    (void)state;
+    nu_str old = join(test_crl(A, &ca, NULL), test_crl_until(A, &inter, NULL, -TEST_DAY));
+    bad(join(trusting(&ca, ""), source("crl", old)), &leaf, NU_TLS_FAILED_ERROR, SSL_AD_CERTIFICATE_EXPIRED,
+        AT "0: " CRL "CRL has expired");
+}
+
+static void wants_the_right_purpose(void **state)
+{
+    (void)state;
+    struct test_cert mail = test_cert(A, (struct test_spec){.cn = "mail", .issuer = &inter, .purpose = "emailProtection"});
+    struct test_cert client = test_cert(A, (struct test_spec){.cn = "client", .issuer = &inter, .purpose = "clientAuth"});
+    struct test_cert mail_ca = test_cert(A, (struct test_spec){.cn = "mail ca", .ca = true, .purpose = "emailProtection"});
+    struct test_cert of_mail_ca = test_cert(A, (struct test_spec){.cn = "of mail ca", .issuer = &mail_ca});
+    nu_str yaml = trusting(&ca, "");
+    bad(yaml, &mail, NU_TLS_FAILED_ERROR, SSL_AD_UNSUPPORTED_CERTIFICATE, AT "0: unsupported certificate purpose");
+    good(yaml, &client);
+    expect_as(yaml, &client, (struct nu_tls_verify_input){0}, NU_TLS_FAILED_ERROR, SSL_AD_UNSUPPORTED_CERTIFICATE,
+              AT "0: unsupported certificate purpose");
+    bad(trusting(&mail_ca, ""), &of_mail_ca, NU_TLS_FAILED_ERROR, SSL_AD_UNSUPPORTED_CERTIFICATE,
+        AT "1: unsupported certificate purpose");
+}
+
+/* A NUL byte is a byte of the name like any other, in every kind of name. */
+static void nul_bytes_end_no_name(void **state)
+{
+    (void)state;
+#define OID "\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03"
+    static const struct {
+        nu_str der;
+        const char *type;
+    } cases[] = {
+        {NU_STR_INIT("\x30\x0b\x82\x09good\0evil"), "DNS"},
+        {NU_STR_INIT("\x30\x0b\x86\x09good\0evil"), "URI"},
+        {NU_STR_INIT("\x30\x0b\x81\x09good\0evil"), "EMAIL"},
+        {NU_STR_INIT("\x30\x1b\xa0\x19" OID "\xa0\x0b\x0c\x09good\0evil"), "OTHER_NAME"},
+        {NU_STR_INIT("\x30\x24\xa0\x22" OID "\xa0\x14\x1e\x12\0g\0o\0o\0d\0\0\0e\0v\0i\0l"), "OTHER_NAME"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        static const char *const matchers[] = {"exact: good", "safe_regex: {regex: good}", "suffix: good", "exact: GOOD, ignore_case: true"};
+        struct test_cert c = test_cert(A, (struct test_spec){.cn = "nul", .issuer = &inter, .san_der = cases[i].der});
+        for (size_t k = 0; k < sizeof(matchers) / sizeof(matchers[0]); k++) {
+            nu_str yaml = trusting(&ca, nu_arena_printf(A, "match_typed_subject_alt_names: [{san_type: %s, oid: msUPN, matcher: {%s}}]",
+                                                        cases[i].type, matchers[k]).ptr);
+            struct nu_tls_validation *v = load(yaml);
+            struct nu_tls_verify_result r = verify_with(v, &c, (struct nu_tls_verify_input){.server = true});
+            assert_int_equal(r.verdict, NU_TLS_FAILED_SAN);
+            assert_false(r.accepted);
+            assert_true(nu_str_search(r.error, NU_STR("good\0evil")) > 0);
+            nu_str sans[] = {NU_STR("good")};
+            struct nu_tls_validation *any = load(trusting(&ca, ""));
+            assert_false(verify_with(any, &c, (struct nu_tls_verify_input){.sans = sans, .n_sans = 1}).accepted);
+            assert_false(verify_with(any, &c, (struct nu_tls_verify_input){.sni = NU_STR("good")}).accepted);
+            nu_tls_validation_clear(any);
+            nu_tls_validation_clear(v);
+        }
+    }
+}
+
+/* A name of one type says nothing about another. */
+static void types_of_names_are_kept_apart(void **state)
+{
+    (void)state;
+    static const char *const sans[] = {"DNS:a.example.com", "URI:a.example.com", "email:a.example.com",
+                                       "otherName:1.3.6.1.4.1.311.20.2.3;UTF8:a.example.com"};
+    static const char *const types[] = {"DNS", "URI", "EMAIL", "OTHER_NAME"};
+    for (size_t i = 0; i < 4; i++) {
+        struct test_cert c = test_cert(A, (struct test_spec){.cn = "a.example.com", .issuer = &inter, .san = sans[i]});
+        for (size_t k = 0; k < 4; k++) {
+            struct nu_tls_validation *v = load(trusting(
+                &ca, nu_arena_printf(A, "match_typed_subject_alt_names: [{san_type: %s, oid: msUPN, matcher: {exact: a.example.com}}]",
+                                     types[k]).ptr));
+            assert_int_equal(verify_with(v, &c, (struct nu_tls_verify_input){.server = true}).accepted, i == k);
+            assert_int_equal(verify_with(v, &c, (struct nu_tls_verify_input){.sni = NU_STR("a.example.com")}).accepted, i == 0);
+            nu_tls_validation_clear(v);
+        }
+    }
+}
+
 static void matches_names(void **state)
 {
     (void)state;
@@ -496,6 +576,10 @@ int main(void)
         cmocka_unit_test(looks_at_the_given_time),
         cmocka_unit_test(limits_the_depth),
         cmocka_unit_test(checks_revocation),
+        cmocka_unit_test(lists_may_be_too_old),
+        cmocka_unit_test(wants_the_right_purpose),
+        cmocka_unit_test(nul_bytes_end_no_name),
+        cmocka_unit_test(types_of_names_are_kept_apart),
         cmocka_unit_test(matches_names),
         cmocka_unit_test(matches_untyped_names),
         cmocka_unit_test(matches_names_of_the_request),
