@@ -77,6 +77,8 @@ enum nu_h2_counter {
 
 struct nu_h2;
 struct nu_h2_stream;
+struct nu_h2_kept;
+struct nu_h2_marks;
 
 struct nu_h2_setting {
     uint16_t id;
@@ -181,11 +183,12 @@ struct nu_h2_ops {
 
 /* Visible so that users embed it; theirs to read are the members before the line. Zero-initialise. */
 struct nu_h2_stream {
-    struct nu_h2 *conn;  /* NULL: not begun, or closed */
+    struct nu_h2 *conn;  /* NULL: not begun; valid until on_closed has returned */
     uint32_t id;         /* 0: a client's that has not sent its head */
     uint8_t block;       /* enum nu_h2_block: of the fields that are coming */
     bool end_received, end_sent; /* END_STREAM has come / is in c->out */
     bool end_queued;     /* END_STREAM waits behind data, or is sent */
+    bool closed;         /* from on_reset or on_closed on: nothing that is called for it does anything */
     uint64_t wire_in, wire_out, head_in, head_out; /* bytes of its frames, their headers included; of HEADERS alone */
     struct nu_buf queue; /* body bytes that wait for window and turn */
     /* ---- */
@@ -196,11 +199,11 @@ struct nu_h2_stream {
     uint32_t recv_due;           /* consumed and not announced */
     uint64_t content_length, body_received;
     uint64_t opened_ms;
-    void *trailers;              /* they wait behind the queue */
+    struct nu_h2_kept *trailers; /* they wait behind the queue */
     unsigned has_length : 1, head_request : 1, connect : 1, no_body : 1;
-    unsigned head_received : 1, head_sent : 1, final_sent : 1;
-    unsigned above_high : 1, reset_after_end : 1, discard : 1;
-    uint32_t finish_code;
+    unsigned head_received : 1, final_sent : 1;
+    unsigned above_high : 1, reset_after_end : 1;
+    uint32_t reset_code;
 };
 
 /* ---- the session ---- */
@@ -221,8 +224,7 @@ struct nu_h2_failure {
     nu_str reason;  /* ours, for logs: what the peer did */
 };
 
-#define NU_H2_FEW_STREAMS 4u
-#define NU_H2_MARKS 32u
+#define NU_H2_FEW_SLOTS 8u
 
 /* Visible so that users embed it; theirs to read are the members before the line. nu_h2_init initialises. */
 struct nu_h2 {
@@ -241,27 +243,34 @@ struct nu_h2 {
     uint32_t peer_max_streams;  /* the peer's SETTINGS_MAX_CONCURRENT_STREAMS */
     /* ---- */
     uint8_t rx_state;
-    bool flush_wanted, closed, in_call, connect_once;
+    bool flush_wanted, closed;
+    bool ending;                /* the user is being told the end of c->current's message */
+    size_t direct;              /* bytes of DATA that may go into out between flushes */
     struct {                    /* the frame that is being received */
-        uint32_t length, left, stream_id;
-        uint8_t type, flags, pad;
-        bool pad_known;
+        uint32_t length, stream_id;
+        uint32_t left;          /* DATA: bytes of the body that are still to come */
+        uint32_t skip;          /* bytes behind them that nobody wants */
+        uint8_t type, flags;
     } frame;
     struct {                    /* the header block that is being received */
-        struct nu_h2_stream *stream; /* NULL: decoded and thrown away */
         struct nu_buf rest;     /* a field whose end is in the next CONTINUATION */
         uint32_t stream_id;     /* 0: none */
         uint32_t n_frames, wire_bytes, bytes, n_fields;
-        uint32_t seen;          /* pseudo-header fields, and others that may come once */
+        uint16_t seen;          /* what has come of it (message.c) */
         uint16_t status;
-        uint8_t kind, verdict, path_form;
-        bool end_stream, regular_seen;
+        bool end_stream;
+        bool wanted;            /* its stream is open; otherwise it is decoded and thrown away */
     } block;
-    struct nu_h2_stream *current; /* whose callback is running; NULL when it has closed meanwhile */
+    struct nu_h2_stream *current; /* that the frame is for; NULL when there is none or it has closed meanwhile */
     struct nu_list streams, ready;
+    struct nu_list *iter;       /* where a walk over the streams goes on */
+    struct nu_h2_guard {        /* a stream in the middle of a callback, which may close it */
+        struct nu_h2_stream *stream;
+        struct nu_h2_guard *outer;
+    } *guards;
     struct nu_h2_stream **table;  /* by id: open addressing, [table_cap] */
     uint32_t table_cap;
-    struct nu_h2_stream *few[NU_H2_FEW_STREAMS * 2];
+    struct nu_h2_stream *few[NU_H2_FEW_SLOTS];
     uint32_t next_id;           /* client: of the next stream */
     uint32_t last_peer_id;      /* server: the highest that the peer opened */
     uint32_t goaway_last_id;    /* that we sent */
@@ -271,18 +280,24 @@ struct nu_h2 {
     uint32_t peer_initial_window, peer_max_frame;
     uint64_t now_ms;
     uint32_t empty_frames;      /* in a row */
-    uint64_t n_priority, n_window_update, n_inbound_streams, n_data_sent; /* frames */
+    uint64_t n_priority, n_window_update, n_opened, n_data_sent;
     uint32_t n_closed, n_premature;
     uint32_t reset_tokens;
     uint64_t reset_tokens_ms;
-    uint64_t out_bytes;         /* ever put into out */
-    struct nu_h2_marks *marks;  /* frames that the socket has not taken */
+    uint64_t taken_bytes;       /* ever taken out of out */
+    struct nu_h2_mark {         /* frames that were taken together, and perhaps have not left yet */
+        uint64_t end;           /* of taken_bytes, when all of them have left */
+        uint32_t frames, control;
+    } last_mark;
+    struct nu_h2_marks *marks;  /* older ones */
+    uint32_t new_frames, new_control; /* in out */
     struct nu_h2_failure failure;
     struct nu_hpack_decoder decoder;
     struct nu_hpack_encoder encoder;
 };
 
-/* A session; SETTINGS (and the client's preface) are in c->out at once. opt and bufs are borrowed and outlive it. */
+/* A session; SETTINGS (and the client's preface) are in c->out at once, to be flushed without on_output. opt and bufs are
+ * borrowed and outlive it. */
 void nu_h2_init(struct nu_h2 *c, bool server, const struct nu_h2_ops *ops, const struct nu_h2_options *opt,
                 struct nu_buf_pool *bufs);
 /* All streams are reset (NU_H2_RESET_CONNECTION); nothing is received or sent any more. May be repeated. */
@@ -329,12 +344,13 @@ void nu_h2_put(struct nu_h2_writer *w, uint16_t id, nu_str name, nu_str value, b
 /* end: no body follows (trailers: always). The stream may be closed when this returns (on_closed). */
 void nu_h2_head_end(struct nu_h2_writer *w, bool end);
 
-/* Takes all of data to be sent as windows allow; end: nothing follows. The stream may be closed when this returns. */
+/* Takes all of data to be sent as windows allow; end: nothing follows. The stream may be closed when this returns. A stream
+ * that was closed before takes nothing. */
 void nu_h2_send_data(struct nu_h2_stream *s, struct nu_buf *data, bool end);
 /* RST_STREAM: drops what waits; on_closed comes from inside, on_reset does not. Nothing on a closed stream. */
 void nu_h2_reset(struct nu_h2_stream *s, enum nu_h2_code code);
 /* The user wants no more of the request (an early response, s8.1): what comes is thrown away, and RST_STREAM with `code`
- * follows END_STREAM, at once if that has been sent. END_STREAM has been queued. */
+ * follows END_STREAM, at once if that has been sent. END_STREAM has been queued. Nothing when the request is complete. */
 void nu_h2_reset_after_end(struct nu_h2_stream *s, enum nu_h2_code code);
 
 /* ---- receiving ---- */

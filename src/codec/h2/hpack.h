@@ -80,6 +80,7 @@ struct nu_hpack_decoder {
     struct nu_block *scratch;           /* of Huffman-coded strings, while a block is decoded */
     uint32_t limit;                     /* the largest table that the peer may ask for (SETTINGS_HEADER_TABLE_SIZE) */
     uint32_t max_string;                /* longer names or values are refused */
+    struct nu_hpack_entry *last;        /* the entry that the last field came from or went to */
     bool fields_begun;                  /* no more table size updates in this block (s4.2) */
 };
 
