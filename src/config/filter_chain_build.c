@@ -83,6 +83,10 @@ static struct nu_filter_chain *build_chain(const struct nu_factory *outer, const
     struct nu_filter_chain *c = nu_filter_chain_new();
     struct nu_factory f = *outer;
     f.arena = &c->arena;
+    if (msg->filter_chain_match != NULL) {
+        f.server_names = msg->filter_chain_match->server_names;
+        f.n_server_names = msg->filter_chain_match->n_server_names;
+    }
     c->hash = hash;
     c->name = nu_arena_str(&c->arena, msg->name);
     c->drain.modify_only = l->drain_on_modify_only;

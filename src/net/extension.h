@@ -51,6 +51,8 @@ struct nu_factory {
     bool validate_only;       /* --mode validate: open nothing, start nothing */
     nu_str stat_cluster;      /* the cluster being built, as in its statistics; empty: none */
     nu_str stat_address;      /* the listener being built, as in its statistics ("127.0.0.1_10000"); empty: none */
+    const nu_str *server_names; /* of the filter chain being built: its match's; NULL: none */
+    size_t n_server_names;
     /* Whether the configuration being built has a cluster of that name; NULL: nobody can tell, do not ask. */
     bool (*has_cluster)(const struct nu_factory *f, nu_str name);
     const struct nu_map *clusters; /* for has_cluster: the names */

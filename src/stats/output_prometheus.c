@@ -58,7 +58,7 @@ static void extracted_name(struct nu_stats_output *o, const struct nu_metric *m,
         nu_sb_free(&name);
     }
     if (defaults && t.name.ptr != NULL && !t.in_front) { /* "_rq_200" or "_rq_2xx" -> "_rq" or "_rq_xx" */
-        out->len -= t.end.len > 0 ? 3 : 4;
+        out->len -= nu_metric_leaf(m).len - t.stem.len;
         nu_sb_add(out, t.end);
     }
 }

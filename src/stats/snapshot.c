@@ -293,6 +293,28 @@ static bool is_fault(nu_str prefix)
     return dots == 3;
 }
 
+/* listener.*.ssl.ciphers.(cipher) and the like; a cluster's ciphers have another tag. */
+static bool is_of_tls(const struct nu_metric *m, nu_str leaf, struct nu_leaf_tag *t)
+{
+    static const struct {
+        nu_str family, tag;
+    } families[] = {{NU_STR_INIT("ciphers"), NU_STR_INIT("envoy.ssl_cipher")},
+                    {NU_STR_INIT("curves"), NU_STR_INIT("envoy.ssl_curve")},
+                    {NU_STR_INIT("sigalgs"), NU_STR_INIT("envoy.ssl_sigalg")},
+                    {NU_STR_INIT("versions"), NU_STR_INIT("envoy.ssl_version")}};
+    nu_str rest = leaf, family = nu_str_next(&rest, '.');
+    for (size_t i = 0; i < NU_ARRAY_LEN(families); i++) {
+        if (!nu_str_eq(family, families[i].family))
+            continue;
+        bool of_cluster = i == 0 && nu_str_starts(m->scope->prefix, NU_STR("cluster."));
+        t->name = of_cluster ? NU_STR("cipher_suite") : families[i].tag;
+        t->value = rest;
+        t->stem = family;
+        return true;
+    }
+    return false;
+}
+
 struct nu_leaf_tag nu_leaf_tag_of(const struct nu_metric *m)
 {
     nu_str leaf = nu_metric_leaf(m);
@@ -303,6 +325,8 @@ struct nu_leaf_tag nu_leaf_tag_of(const struct nu_metric *m)
         t.in_front = true;
         return t;
     }
+    if (nu_unlikely(nu_str_ends(m->scope->prefix, NU_STR(".ssl."))) && is_of_tls(m, leaf, &t))
+        return t;
     if (leaf.len < 7)
         return t;
     const char *tail = leaf.ptr + leaf.len - 3;

@@ -62,7 +62,7 @@ static inline void nu_metric_name(const struct nu_metric *m, struct nu_sb *sb)
 }
 
 /* What only the leaf tells: the response code or class that it ends in (cuts "_200" off "..._rq_200", turns "..._rq_2xx" into
- * "..._rq_xx"), the downstream cluster of a fault that it begins with. */
+ * "..._rq_xx"), the downstream cluster of a fault that it begins with, a cipher or the like of TLS ("ciphers.X"). */
 struct nu_leaf_tag {
     nu_str name;  /* "envoy.response_code", "envoy.response_code_class"; ptr == NULL: none */
     nu_str value; /* "200", "2" */

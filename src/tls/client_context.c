@@ -120,12 +120,13 @@ bool nu_tls_client_context_build(struct nu_factory *f, struct nu_tls_source *s, 
 {
     static const struct envoy_extensions_transport_sockets_tls_v3_CommonTlsContext nothing = {0};
     bool ready = true;
+    size_t k = 0;
     *out = NULL;
     if (!check_message(f, m))
         return false;
     struct nu_tls_context *c = nu_tls_context_new(s);
     bool ok = nu_tls_context_build_common(f, s, m->common_tls_context != NULL ? m->common_tls_context : &nothing, &defaults, c,
-                                          &ready);
+                                          &k, &ready);
     if (ok && ready && m->auto_sni_san_validation && !nu_tls_validation_has_ca(c->validation)) {
         nu_pb_error(f->diags, m, "auto_sni_san_validation",
                     "'auto_sni_san_validation' was configured without configuring a trusted CA");

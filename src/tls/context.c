@@ -76,6 +76,8 @@ static bool find_certificates(struct nu_factory *f, struct nu_tls_source *s, con
     if (m->n_tls_certificates > 0) {
         for (size_t i = 0; i < m->n_tls_certificates; i++) {
             const certificate_msg *c = m->tls_certificates[i];
+            if (c->watched_directory != NULL && !nu_tls_source_watch(f, s, (*k)++, c, NU_SECRET_CERTIFICATE))
+                return false;
             if (c->certificate_chain != NULL || c->private_key != NULL || c->pkcs12 != NULL) /* as Envoy: else it is nothing */
                 p->certs[p->n_certs++] = c;
         }
@@ -114,6 +116,8 @@ static bool find_validation(struct nu_factory *f, struct nu_tls_source *s, const
     if (m->combined_validation_context != NULL)
         config = m->combined_validation_context->validation_context_sds_secret_config;
     p->validation = m->validation_context;
+    if (config == NULL && p->validation != NULL && p->validation->watched_directory != NULL)
+        return nu_tls_source_watch(f, s, (*k)++, p->validation, NU_SECRET_VALIDATION);
     if (config == NULL)
         return true;
     const struct nu_secret *secret = nu_tls_source_secret(f, s, (*k)++, config, NU_SECRET_VALIDATION);
@@ -275,13 +279,12 @@ static bool load_certificates(struct nu_factory *f, const struct parts *p, struc
 }
 
 bool nu_tls_context_build_common(struct nu_factory *outer, struct nu_tls_source *s, const common_msg *m,
-                                 const struct nu_tls_defaults *d, struct nu_tls_context *c, bool *ready)
+                                 const struct nu_tls_defaults *d, struct nu_tls_context *c, size_t *k, bool *ready)
 {
     struct nu_factory f = *outer;
     struct parts p = {.ready = true};
-    size_t k = 0;
     f.arena = &c->arena;
-    if (!find_certificates(&f, s, m, &p, &k) || !find_validation(&f, s, m, &p, &k))
+    if (!find_certificates(&f, s, m, &p, k) || !find_validation(&f, s, m, &p, k))
         return false;
     *ready = p.ready;
     if (!p.ready)

@@ -85,9 +85,9 @@ struct nu_tls_defaults {
 void nu_tls_hooks_apply(SSL_CTX *ctx, const struct nu_tls_context *c);
 
 /* Certificates and validation from the message and its secrets, an SSL_CTX for each certificate with what both sides have in
- * common. false: reported. *ready false: secrets are missing, nothing else was built. */
+ * common. false: reported. *k: how many secrets the message has named. *ready false: secrets are missing, nothing else was built. */
 bool nu_tls_context_build_common(struct nu_factory *f, struct nu_tls_source *s,
                                  const struct envoy_extensions_transport_sockets_tls_v3_CommonTlsContext *m,
-                                 const struct nu_tls_defaults *defaults, struct nu_tls_context *c, bool *ready);
+                                 const struct nu_tls_defaults *defaults, struct nu_tls_context *c, size_t *k, bool *ready);
 
 #endif

@@ -283,7 +283,7 @@ static void set_session_id_context(const struct nu_tls_source *s, struct nu_tls_
     for (size_t i = 0; i < c->n_certs; i++) {
         digest_name(md, c->certs[i].leaf);
         for (size_t k = 0; k < c->certs[i].n_dns_names; k++)
-            EVP_DigestUpdate(md, c->certs[i].dns_names[k].ptr, c->certs[i].dns_names[k].len + 0);
+            EVP_DigestUpdate(md, c->certs[i].dns_names[k].ptr, c->certs[i].dns_names[k].len);
     }
     nu_tls_validation_digest(c->validation, md);
     EVP_DigestUpdate(md, &c->require_client_certificate, sizeof(c->require_client_certificate));
@@ -348,13 +348,6 @@ static bool check_message(struct nu_factory *f, const downstream_msg *m)
     return true;
 }
 
-static size_t n_common_secrets(const downstream_msg *m)
-{
-    const struct envoy_extensions_transport_sockets_tls_v3_CommonTlsContext *common = m->common_tls_context;
-    return (common->n_tls_certificates > 0 ? 0 : common->n_tls_certificate_sds_secret_configs) +
-           (common->validation_context_sds_secret_config != NULL || common->combined_validation_context != NULL);
-}
-
 static bool finish(struct nu_factory *f, struct nu_tls_source *s, const downstream_msg *m, struct nu_tls_context *c)
 {
     if (c->n_certs == 0) {
@@ -382,6 +375,7 @@ bool nu_tls_server_context_build(struct nu_factory *f, struct nu_tls_source *s, 
                                  struct nu_tls_context **out)
 {
     bool ready = true, keys_ready = true;
+    size_t k = 0;
     *out = NULL;
     if (!check_message(f, m))
         return false;
@@ -389,8 +383,8 @@ bool nu_tls_server_context_build(struct nu_factory *f, struct nu_tls_source *s, 
     c->require_client_certificate = m->require_client_certificate != NULL && *m->require_client_certificate;
     c->ocsp_policy = (enum nu_ocsp_policy)m->ocsp_staple_policy;
     c->full_scan = m->full_scan_certs_on_sni_mismatch != NULL && *m->full_scan_certs_on_sni_mismatch;
-    bool ok = nu_tls_context_build_common(f, s, m->common_tls_context, &defaults, c, &ready) &&
-              find_ticket_keys(f, s, m, c, n_common_secrets(m), &keys_ready);
+    bool ok = nu_tls_context_build_common(f, s, m->common_tls_context, &defaults, c, &k, &ready) &&
+              find_ticket_keys(f, s, m, c, k, &keys_ready);
     if (ok && ready && keys_ready)
         ok = finish(f, s, m, c);
     if (!ok || !ready || !keys_ready) {

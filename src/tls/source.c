@@ -92,6 +92,13 @@ static bool on_secret(struct nu_secret_user *u, struct nu_secret *secret)
     return rebuild(nu_container_of(u, struct nu_tls_source_secret, user)->source);
 }
 
+static void add_secret(struct nu_tls_source *s, struct nu_secret *secret)
+{
+    s->secrets = nu_realloc(s->secrets, (s->n_secrets + 1) * sizeof(*s->secrets));
+    s->secrets[s->n_secrets++] =
+        (struct nu_tls_source_secret){.user = {.secret = secret, .on_value = on_secret}, .source = s};
+}
+
 struct nu_secret *nu_tls_source_secret(struct nu_factory *f, struct nu_tls_source *s, size_t k, const void *config,
                                        enum nu_secret_kind kind)
 {
@@ -99,12 +106,31 @@ struct nu_secret *nu_tls_source_secret(struct nu_factory *f, struct nu_tls_sourc
     if (k < s->n_secrets)
         return s->secrets[k].user.secret;
     struct nu_secret *secret = nu_secrets_get(f, config, kind);
-    if (secret == NULL)
-        return NULL;
-    s->secrets = nu_realloc(s->secrets, (k + 1) * sizeof(*s->secrets));
-    s->secrets[k] = (struct nu_tls_source_secret){.user = {.secret = secret, .on_value = on_secret}, .source = s};
-    s->n_secrets++;
+    if (secret != NULL)
+        add_secret(s, secret);
     return secret;
+}
+
+bool nu_tls_source_watch(struct nu_factory *f, struct nu_tls_source *s, size_t k, const void *msg, enum nu_secret_kind kind)
+{
+    if (k < s->n_secrets)
+        return true;
+    const struct nu_pb_msg *head = msg;
+    struct nu_sb wire = {0};
+    nu_pb_encode(&wire, msg);
+    void *copy = nu_pb_decode(&s->arena, f->diags, nu_pb_file(msg), nu_sb_str(&wire), head->type, NULL);
+    nu_sb_free(&wire);
+    struct envoy_extensions_transport_sockets_tls_v3_Secret *m =
+        NU_PB_NEW(&s->arena, envoy_extensions_transport_sockets_tls_v3_Secret);
+    if (kind == NU_SECRET_CERTIFICATE)
+        m->tls_certificate = copy;
+    else
+        m->validation_context = copy;
+    struct nu_secret *secret = copy != NULL ? nu_secrets_anonymous(f, m) : NULL;
+    if (secret == NULL)
+        return false;
+    add_secret(s, secret);
+    return true;
 }
 
 static void subscribe(struct nu_tls_source *s, const void *msg)
@@ -134,9 +160,7 @@ static void free_source(struct nu_tls_source *s)
     nu_scope_unref(&s->scope);
     nu_scope_unref(&s->factory_scope);
     nu_tls_expiry_clear(&s->expiry);
-    for (size_t i = 0; i < s->n_server_names; i++)
-        nu_free((void *)(uintptr_t)s->server_names[i].ptr);
-    nu_free(s->server_names);
+    nu_arena_clear(&s->arena);
     nu_free(s->secrets);
     nu_free(s->message);
     nu_free(s);
@@ -168,13 +192,23 @@ static struct nu_scope *get_scope(struct nu_factory *f, bool server, const char 
     return nu_scope_get(f->server->stats, layout, prefix, tag_prefix, &tag, 1);
 }
 
+static void keep_server_names(const struct nu_factory *f, struct nu_tls_source *s)
+{
+    s->server_names = nu_arena_array(&s->arena, nu_str, f->n_server_names);
+    s->n_server_names = f->n_server_names;
+    for (size_t i = 0; i < f->n_server_names; i++)
+        s->server_names[i] = nu_arena_str(&s->arena, f->server_names[i]);
+}
+
 static const struct nu_transport_conf *make(struct nu_factory *f, const void *msg, bool server)
 {
     struct nu_tls_source *s = nu_new(struct nu_tls_source);
     struct nu_tls_context *c = NULL;
+    nu_arena_init_sized(&s->arena, 256);
     s->process = nu_tls_process(f->server);
     s->server = server;
     nu_list_push_back(&s->process->sources, &s->node);
+    keep_server_names(f, s);
     if (!f->validate_only && f->server->stats != NULL) {
         s->scope = get_scope(f, server, "ssl", &nu_tls_layout);
         s->factory_scope = get_scope(f, server, server ? "server_ssl_socket_factory" : "client_ssl_socket_factory",

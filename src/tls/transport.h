@@ -33,8 +33,6 @@ struct nu_tls_source_secret {
     struct nu_tls_source *source;
 };
 
-#define NU_TLS_MAX_SECRETS 66u
-
 struct nu_tls_source {
     struct nu_list node;    /* nu_tls.sources */
     struct nu_tls *process;
@@ -45,7 +43,8 @@ struct nu_tls_source {
     struct nu_tls_expiry expiry;    /* gauges of the context that is in use */
     uint8_t *message;       /* the wire bytes of the configuration, to build anew; NULL: no secret can change */
     size_t message_len;
-    nu_str *server_names;   /* of the filter chain's match; own memory */
+    struct nu_arena arena;
+    nu_str *server_names;   /* of the filter chain's match */
     size_t n_server_names;
     struct nu_tls_source_secret *secrets; /* in the order in which the message names them */
     size_t n_secrets;
@@ -73,6 +72,10 @@ void nu_tls_client_names(const struct nu_tls_conn *t, nu_str *sni, const nu_str 
 /* The k-th secret that the message names; NULL: reported. On the first build it is looked up. */
 struct nu_secret *nu_tls_source_secret(struct nu_factory *f, struct nu_tls_source *s, size_t k, const void *config,
                                        enum nu_secret_kind kind);
+
+/* The same for a TlsCertificate or CertificateValidationContext that stands in the message and has a watched_directory: a change
+ * of its files is one of the context. false: reported. */
+bool nu_tls_source_watch(struct nu_factory *f, struct nu_tls_source *s, size_t k, const void *msg, enum nu_secret_kind kind);
 
 /* Builds a context from the message (server_context.c, client_context.c). false: reported. *out NULL: secrets are missing. */
 bool nu_tls_server_context_build(struct nu_factory *f, struct nu_tls_source *s,
