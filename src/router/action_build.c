@@ -20,7 +20,7 @@ static bool build_weight(struct nu_route_builder *b, const struct envoy_config_r
                          struct nu_weighted_cluster *w)
 {
     struct nu_arena *a = b->f.arena;
-    w->name = nu_arena_str(a, m->name);
+    w->name = nu_build_name(b, m->name);
     w->weight = m->weight != NULL ? *m->weight : 0;
     w->host_rewrite = nu_arena_str(a, m->host_rewrite_literal);
     if (all->runtime_key_prefix.len > 0)
@@ -67,26 +67,26 @@ static bool build_cluster(struct nu_route_builder *b, const route_action_msg *m,
         return true;
     }
     r->choice = NU_CLUSTER_NAMED;
-    r->cluster = nu_arena_str(b->f.arena, m->cluster);
+    r->cluster = nu_build_name(b, m->cluster);
     return nu_build_check_cluster(b, m, "cluster", "", r->cluster);
 }
 
 static bool build_template_rewrite(struct nu_factory *f, const route_action_msg *m, const struct nu_route_cond *c,
-                                   struct nu_route_action *r)
+                                   struct nu_route_rewrites *r)
 {
     const struct envoy_config_core_v3_TypedExtensionConfig *p = m->path_rewrite_policy;
     const struct nu_extension *ext = nu_extension_resolve(f, "envoy.path.rewrite", p, "typed_config", p->typed_config);
     const struct nu_path_template_factory *factory = ext != NULL ? ext->ops : NULL;
     if (factory == NULL || p->typed_config->msg == NULL)
         return false;
-    r->template_rewrite = factory->create(f, p->typed_config->msg);
-    if (r->template_rewrite == NULL)
+    r->template = factory->create(f, p->typed_config->msg);
+    if (r->template == NULL)
         return false;
     nu_str missing = NU_STR_NONE;
     if (c->kind != NU_PATH_TEMPLATE)
         nu_pb_error(f->diags, m, "path_rewrite_policy",
                     "unable to use a URI template rewrite without a URI template path_match_policy");
-    else if (c->template != NULL && !nu_path_rewrite_fits(r->template_rewrite, c->template, &missing))
+    else if (c->template != NULL && !nu_path_rewrite_fits(r->template, c->template, &missing))
         nu_pb_error(f->diags, m, "path_rewrite_policy", "the match template has no variable {%.*s}",
                     NU_STR_ARG(missing));
     else
@@ -95,30 +95,45 @@ static bool build_template_rewrite(struct nu_factory *f, const route_action_msg 
 }
 
 static bool build_path_rewrite(struct nu_factory *f, const route_action_msg *m, const struct nu_route_cond *c,
-                               struct nu_route_action *r)
+                               struct nu_route_rewrites *r)
 {
-    r->prefix_rewrite = nu_arena_str(f->arena, m->prefix_rewrite);
-    int n = (r->prefix_rewrite.len > 0) + (m->regex_rewrite != NULL) + (m->path_rewrite_policy != NULL);
+    r->prefix = nu_arena_str(f->arena, m->prefix_rewrite);
+    int n = (r->prefix.len > 0) + (m->regex_rewrite != NULL) + (m->path_rewrite_policy != NULL);
     if (n > 1) {
         nu_pb_error(f->diags, m, NULL, "specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy");
         return false;
     }
-    if (r->prefix_rewrite.len > 0 && c->kind == NU_PATH_TEMPLATE) {
+    if (r->prefix.len > 0 && c->kind == NU_PATH_TEMPLATE) {
         nu_pb_error(f->diags, m, "prefix_rewrite", "cannot use prefix_rewrite with matcher extension");
         return false;
     }
     if (m->path_rewrite_policy != NULL)
         return build_template_rewrite(f, m, c, r);
-    return nu_build_regex_rewrite(f, m->regex_rewrite, &r->regex_rewrite);
+    return nu_build_regex_rewrite(f, m->regex_rewrite, &r->regex);
 }
 
-static bool build_host_rewrite(struct nu_factory *f, const route_action_msg *m, struct nu_route_action *r)
+static bool build_host_rewrite(struct nu_factory *f, const route_action_msg *m, struct nu_route_rewrites *r)
+{
+    r->host = nu_arena_str(f->arena, m->host_rewrite_literal);
+    r->host_header = nu_build_lower(f->arena, m->host_rewrite_header);
+    return nu_build_regex_rewrite(f, m->host_rewrite_path_regex, &r->host_path);
+}
+
+static bool build_rewrites(struct nu_factory *f, const route_action_msg *m, const struct nu_route_cond *c,
+                           struct nu_route_action *r)
 {
     r->auto_host_rewrite = m->auto_host_rewrite != NULL && *m->auto_host_rewrite;
     r->append_xfh = m->append_x_forwarded_host;
-    r->host_rewrite = nu_arena_str(f->arena, m->host_rewrite_literal);
-    r->host_rewrite_header = nu_build_lower(f->arena, m->host_rewrite_header);
-    return nu_build_regex_rewrite(f, m->host_rewrite_path_regex, &r->host_rewrite_path);
+    struct nu_route_rewrites made = {.regex.regex = NULL};
+    bool ok = build_path_rewrite(f, m, c, &made);
+    ok = build_host_rewrite(f, m, &made) && ok;
+    if (made.prefix.len == 0 && made.regex.regex == NULL && made.template == NULL && made.host.len == 0 &&
+        made.host_header.len == 0 && made.host_path.regex == NULL)
+        return ok;
+    struct nu_route_rewrites *kept = nu_arena_new(f->arena, struct nu_route_rewrites);
+    *kept = made;
+    r->rewrites = kept;
+    return ok;
 }
 
 static bool is_connect_type(nu_str type)
@@ -206,8 +221,7 @@ bool nu_route_action_build(struct nu_route_builder *b, const route_action_msg *m
     build_timeouts(&b->f, msg, &e->route, r);
     bool ok = b->f.diags->n_errors == errors;
     ok = build_cluster(b, msg, r) && ok;
-    ok = build_path_rewrite(&b->f, msg, &e->cond, r) && ok;
-    ok = build_host_rewrite(&b->f, msg, r) && ok;
+    ok = build_rewrites(&b->f, msg, &e->cond, r) && ok;
     ok = build_upgrades(&b->f, msg, &e->route, r) && ok;
     return build_policies(b, msg, v, r) && ok;
 }

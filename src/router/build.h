@@ -25,12 +25,15 @@ struct nu_route_builder {
     bool validate_clusters;
     const struct nu_http_filter_entry *filters;
     unsigned n_filters;
+    struct nu_map names; /* that nu_build_name has kept */
 };
 
 /* A Duration in ms (whole ones); `none` when absent. A negative one is reported and `none` returned. */
 nu_ms nu_build_duration(struct nu_factory *f, const void *owner, const char *field,
                         const struct google_protobuf_Duration *d, nu_ms none);
 nu_str nu_build_lower(struct nu_arena *a, nu_str s);
+/* A cluster's name, kept once a table: many routes name few clusters, and requests read the name. */
+nu_str nu_build_name(struct nu_route_builder *b, nu_str name);
 bool nu_build_regex_rewrite(struct nu_factory *f, const struct envoy_type_matcher_v3_RegexMatchAndSubstitute *m,
                             struct nu_regex_rewrite *out);
 /* Reports a cluster that the configuration does not have ("unknown <what>cluster 'x'"). */

@@ -111,9 +111,13 @@ void *nu_domains_find(const struct nu_domains *d, nu_str host)
 {
     if (host.ptr == NULL || (d->exact.n == 0 && d->suffixes.n_lengths == 0 && d->prefixes.n_lengths == 0))
         return d->any;
+    void *v = nu_map_get(&d->exact, host);
+    if (v != NULL)
+        return v; /* it was in lower case, as nearly all are */
     char buffer[HOST_MAX];
     nu_str name = lower_view(host, buffer);
-    void *v = d->exact.n > 0 ? nu_map_get(&d->exact, name) : NULL;
+    if (name.ptr != host.ptr)
+        v = nu_map_get(&d->exact, name);
     if (v == NULL)
         v = find_suffix(&d->suffixes, name);
     if (v == NULL)

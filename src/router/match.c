@@ -26,13 +26,13 @@ static bool path_starts(const struct nu_route_cond *c, nu_str path)
     return c->ignore_case ? nu_str_starts_nocase(path, c->path) : nu_str_starts(path, c->path);
 }
 
-static bool match_path(const struct nu_route_cond *c, const struct nu_http_headers *h)
+/* path: without query. */
+static bool match_path(const struct nu_route_cond *c, const struct nu_http_headers *h, nu_str path)
 {
     if (c->kind == NU_PATH_CONNECT)
         return nu_str_eq(h->method, NU_STR("CONNECT"));
-    if (h->path.ptr == NULL)
+    if (path.ptr == NULL)
         return false; /* CONNECT: only a connect_matcher looks at it */
-    nu_str path = nu_path_only(h->path);
     switch (c->kind) {
     case NU_PATH_PREFIX:
         return path_starts(c, path);
@@ -71,16 +71,22 @@ static bool match_queries(const struct nu_route_cond *c, const struct nu_http_he
 }
 
 /* The cheap conditions first: all must hold, so the order is ours. */
-bool nu_route_cond_match(const struct nu_route_cond *c, const struct nu_http_headers *h, const struct nu_runtime *rt,
-                         uint64_t random_value)
+static bool match_cond(const struct nu_route_cond *c, const struct nu_http_headers *h, nu_str path,
+                       const struct nu_runtime *rt, uint64_t random_value)
 {
-    if (!match_path(c, h))
+    if (!match_path(c, h, path))
         return false;
     if (c->has_fraction && !nu_fraction_hit(&c->fraction, rt, random_value))
         return false;
     if (c->grpc && !nu_headers_is_grpc(h))
         return false;
     return nu_header_matchers_match(&c->headers, h) && match_queries(c, h) && match_cookies(c, h);
+}
+
+bool nu_route_cond_match(const struct nu_route_cond *c, const struct nu_http_headers *h, const struct nu_runtime *rt,
+                         uint64_t random_value)
+{
+    return match_cond(c, h, nu_path_only(h->path), rt, random_value);
 }
 
 static bool match_tls(const struct nu_route_cond *c, const struct nu_stream_info *info)
@@ -130,6 +136,57 @@ static bool wants_tls(const struct nu_virtual_host *v, const struct nu_http_head
            !nu_str_eq(nu_headers_get_id(h, NU_HDR_ENVOY_INTERNAL), NU_STR("true"));
 }
 
+/* ---- keys ---- */
+
+#define KEY_BYTES sizeof(uint64_t)
+
+struct nu_route_key nu_route_key_of(const struct nu_route_cond *c)
+{
+    struct nu_route_key k = {.exact = c->kind == NU_PATH_EXACT};
+    if (c->ignore_case || (c->kind != NU_PATH_PREFIX && c->kind != NU_PATH_SEGMENTS && !k.exact) || c->path.len > UINT32_MAX)
+        return (struct nu_route_key){.len = 0};
+    k.len = (uint32_t)c->path.len;
+    nu_str end = nu_str_skip(c->path, k.len > KEY_BYTES ? k.len - KEY_BYTES : 0);
+    if (k.len > 0)
+        memcpy(&k.end, end.ptr, end.len);
+    k.is_all = k.len > 0 && k.len <= KEY_BYTES && c->kind != NU_PATH_SEGMENTS && !c->grpc && !c->has_fraction &&
+               c->tls_presented == 0 && c->tls_validated == 0 && c->headers.n + c->n_queries + c->n_cookies == 0;
+    return k;
+}
+
+/* A path that keys are compared with. */
+struct key_path {
+    nu_str path;
+    const char *bytes;     /* of the path, and at least KEY_BYTES */
+    char room[KEY_BYTES]; /* those of a shorter one, with zeros behind */
+};
+
+static void key_path_init(struct key_path *p, nu_str path)
+{
+    p->path = path;
+    p->bytes = path.ptr;
+    if (nu_likely(path.len >= KEY_BYTES))
+        return;
+    memset(p->room, 0, sizeof p->room);
+    if (path.len > 0)
+        memcpy(p->room, path.ptr, path.len);
+    p->bytes = p->room;
+}
+
+static inline bool key_hit(const struct nu_route_key *k, const struct key_path *p)
+{
+    static const uint8_t ones_then_zeros[2 * KEY_BYTES] = {255, 255, 255, 255, 255, 255, 255, 255};
+    if (p->path.len < k->len || (k->exact && p->path.len > k->len))
+        return false;
+    size_t n = nu_min((size_t)k->len, KEY_BYTES);
+    uint64_t there, mask;
+    memcpy(&there, p->bytes + (k->len - n), sizeof there);
+    memcpy(&mask, ones_then_zeros + (KEY_BYTES - n), sizeof mask);
+    return ((there ^ k->end) & mask) == 0;
+}
+
+/* ---- lookup ---- */
+
 static const struct nu_virtual_host_more *find_vhost(const struct nu_route_table *t, const struct nu_http_headers *h)
 {
     nu_str host = h->authority;
@@ -150,9 +207,14 @@ void nu_route_lookup(const struct nu_route_table *t, const struct nu_http_header
         out->tls_redirect = true;
         return;
     }
+    struct key_path path;
+    key_path_init(&path, nu_path_only(h->path));
     for (size_t i = 0; i < v->n_routes; i++) {
+        const struct nu_route_key *k = &v->keys[i];
+        if (!key_hit(k, &path))
+            continue;
         const struct nu_route_entry *e = &v->routes[i];
-        if (!nu_route_cond_match(&e->cond, h, rt, random_value) || !match_tls(&e->cond, info))
+        if (!k->is_all && !(match_cond(&e->cond, h, path.path, rt, random_value) && match_tls(&e->cond, info)))
             continue;
         out->route = &e->route;
         if (e->route.action != NULL && e->route.action->choice == NU_CLUSTER_WEIGHTED)

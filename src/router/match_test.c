@@ -81,6 +81,47 @@ static void the_first_route_whose_path_matches_wins(void **state)
           {"GET h /", "-", 0});
 }
 
+/* What a route's kind, text and a path say, written down once more. */
+static bool expected(const char *kind, const char *text, const char *path)
+{
+    size_t n = strlen(text), m = strcspn(path, "?#");
+    bool starts = m >= n && memcmp(path, text, n) == 0;
+    return starts && (strcmp(kind, "prefix") == 0 || m == n || (strcmp(kind, "path") != 0 && path[n] == '/'));
+}
+
+static void paths_of_every_length_match_as_they_should(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"prefix", "path", "path_separated_prefix"};
+    static const char *const texts[] = {"/",         "/a",         "/abcdef",          "/abcdefg",
+                                        "/abcdefgh", "/abcdefghi", "/abcdefgh/234567", "/Xbcdefgh/23456789"};
+    static const char *const paths[] = {
+        "/",         "/a",         "/a/",         "/ab",          "/abcde",     "/abcdef",     "/abcdef/",
+        "/abcdefg",  "/abcdefG",   "/abcdefg/",   "/abcdefg?h",   "/abcdefgh",  "/abcdefgX",   "/Xbcdefgh",
+        "/abcdefghi", "/abcdefgh/", "/abcdefgh?i", "/abcdefghi/j", "/abcdefgh/234567", "/abcdefgh/234568",
+        "/Xbcdefgh/234567", "/Xbcdefgh/23456789", "/abcdefgh/23456789", "/Xbcdefgh/2345678", "/Xbcdefgh/23456789/a#b",
+    };
+    for (size_t k = 0; k < NU_ARRAY_LEN(kinds); k++) {
+        for (size_t i = k == 2 ? 1 : 0; i < NU_ARRAY_LEN(texts); i++) {
+            nu_str error, yaml = nu_arena_printf(&arena,
+                                                 "virtual_hosts: [{name: v, domains: ['*'], routes: ["
+                                                 "{name: r, match: {%s: '%s'}, route: {cluster: a}}]}]",
+                                                 kinds[k], texts[i]);
+            struct nu_route_table *t = test_table(yaml.ptr, &arena, &error);
+            if (t == NULL)
+                fail_msg("%.*s", NU_STR_ARG(error));
+            for (size_t p = 0; p < NU_ARRAY_LEN(paths); p++) {
+                struct nu_route_match m;
+                nu_str line = nu_arena_printf(&arena, "GET h %s", paths[p]);
+                nu_route_lookup(t, request(line.ptr), NULL, NULL, 0, &m);
+                if ((m.route != NULL) != expected(kinds[k], texts[i], paths[p]))
+                    fail_msg("%s %s, %s", kinds[k], texts[i], paths[p]);
+            }
+            nu_route_table_unref(&t);
+        }
+    }
+}
+
 static void all_conditions_must_hold(void **state)
 {
     (void)state;
@@ -249,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_route_whose_path_matches_wins),
+        cmocka_unit_test(paths_of_every_length_match_as_they_should),
         cmocka_unit_test(all_conditions_must_hold),
         cmocka_unit_test(fractions_and_weights_follow_the_random_value),
         cmocka_unit_test(hosts_choose_the_virtual_host),

@@ -72,15 +72,14 @@ void nu_rewrite_authority(struct nu_http_headers *h, nu_str host, bool append_xf
     h->authority = host;
 }
 
-static nu_str new_host(const struct nu_route_action *a, const struct nu_http_headers *h)
+static nu_str new_host(const struct nu_route_rewrites *r, const struct nu_http_headers *h)
 {
-    if (a->host_rewrite.len > 0)
-        return a->host_rewrite;
-    if (a->host_rewrite_header.len > 0)
-        return nu_headers_get(h, a->host_rewrite_header);
-    if (a->host_rewrite_path.regex != NULL && h->path.ptr != NULL)
-        return nu_regex_replace_all(a->host_rewrite_path.regex, nu_path_only(h->path),
-                                    a->host_rewrite_path.substitution, h->arena);
+    if (r->host.len > 0)
+        return r->host;
+    if (r->host_header.len > 0)
+        return nu_headers_get(h, r->host_header);
+    if (r->host_path.regex != NULL && h->path.ptr != NULL)
+        return nu_regex_replace_all(r->host_path.regex, nu_path_only(h->path), r->host_path.substitution, h->arena);
     return NU_STR_NONE;
 }
 
@@ -114,17 +113,17 @@ static nu_str regex_rewritten(const struct nu_regex_rewrite *r, struct nu_arena 
     return join3(a, nu_regex_replace_all(r->regex, only, r->substitution, a), nu_str_skip(path, only.len));
 }
 
-static nu_str template_rewritten(const struct nu_route_action *r, const struct nu_route_cond *c, struct nu_arena *a,
+static nu_str template_rewritten(const struct nu_route_rewrites *r, const struct nu_route_cond *c, struct nu_arena *a,
                                  nu_str path)
 {
-    nu_str only = nu_path_only(path), made = nu_path_rewrite_run(r->template_rewrite, c->template, only, a);
+    nu_str only = nu_path_only(path), made = nu_path_rewrite_run(r->template, c->template, only, a);
     return made.ptr == NULL ? NU_STR_NONE : join3(a, made, nu_str_skip(path, only.len));
 }
 
 /* The path after the route's rewrite; ptr == NULL: no rewrite. */
 static nu_str new_path(const struct nu_route_entry *e, struct nu_http_headers *h)
 {
-    const struct nu_route_action *r = e->route.action;
+    const struct nu_route_rewrites *r = e->route.action != NULL ? e->route.action->rewrites : NULL;
     const struct nu_redirect *d = e->direct != NULL ? e->direct->redirect : NULL;
     if (d != NULL && d->prefix_rewrite.len > 0)
         return prefix_rewritten(&e->cond, h->arena, h->path, d->prefix_rewrite);
@@ -132,11 +131,11 @@ static nu_str new_path(const struct nu_route_entry *e, struct nu_http_headers *h
         return regex_rewritten(&d->regex, h->arena, h->path);
     if (r == NULL)
         return NU_STR_NONE;
-    if (r->prefix_rewrite.len > 0)
-        return prefix_rewritten(&e->cond, h->arena, h->path, r->prefix_rewrite);
-    if (r->regex_rewrite.regex != NULL)
-        return regex_rewritten(&r->regex_rewrite, h->arena, h->path);
-    if (r->template_rewrite != NULL)
+    if (r->prefix.len > 0)
+        return prefix_rewritten(&e->cond, h->arena, h->path, r->prefix);
+    if (r->regex.regex != NULL)
+        return regex_rewritten(&r->regex, h->arena, h->path);
+    if (r->template != NULL)
         return template_rewritten(r, &e->cond, h->arena, h->path);
     return NU_STR_NONE;
 }
@@ -159,7 +158,9 @@ void nu_route_request_headers(const struct nu_route_entry *e, const struct nu_we
     const struct nu_route_action *a = e->route.action;
     const struct nu_log_entry entry = {.info = info, .request = h};
     apply_levels(e, w, request_side, h, &entry);
-    nu_str host = w != NULL && w->host_rewrite.len > 0 ? w->host_rewrite : new_host(a, h);
+    nu_str host = w != NULL && w->host_rewrite.len > 0 ? w->host_rewrite
+                  : a->rewrites != NULL                ? new_host(a->rewrites, h)
+                                                       : NU_STR_NONE;
     if (host.len > 0)
         nu_rewrite_authority(h, host, a->append_xfh, keep_original);
     nu_route_rewrite_path(e, h, keep_original);

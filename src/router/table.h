@@ -65,6 +65,15 @@ struct nu_route_cond {
     size_t n_cookies;
 };
 
+/* What of a condition a lookup reads first, so that the routes which a request passes on its way down the list cost a few
+ * instructions and no line of memory of their own: the path has to have these bytes at this place. */
+struct nu_route_key {
+    uint64_t end;   /* the last 8 bytes of the prefix or path, as memory has them; a shorter one has zeros behind */
+    uint32_t len;   /* of the prefix or path; 0: any path may match */
+    bool exact;     /* the path is not longer */
+    bool is_all;    /* a path with this key meets the whole condition */
+};
+
 /* One element of weighted_clusters. */
 struct nu_weighted_cluster {
     nu_str name;
@@ -87,30 +96,33 @@ struct nu_internal_redirect {
 
 enum nu_cluster_choice { NU_CLUSTER_NAMED, NU_CLUSTER_HEADER, NU_CLUSTER_WEIGHTED };
 
-/* RouteAction. */
+/* What a route makes of path and host: one of each kind at most. */
+struct nu_route_rewrites {
+    nu_str prefix;
+    struct nu_regex_rewrite regex;
+    const struct nu_path_template *template;
+    nu_str host, host_header;
+    struct nu_regex_rewrite host_path;
+};
+
+/* RouteAction. What every request reads is in front, in one line of memory. */
 struct nu_route_action {
-    enum nu_cluster_choice choice;
-    nu_str cluster; /* name, or the header's name (lower case) */
-    struct nu_weighted_cluster *weighted;
-    size_t n_weighted;
-    uint64_t total_weight;
-    uint16_t not_found_code;
+    enum nu_cluster_choice choice : 8;
     uint8_t priority; /* enum nu_priority */
-    bool auto_host_rewrite, append_xfh;
-    bool weights_from_runtime;
-    /* path rewrites: at most one */
-    nu_str prefix_rewrite;
-    struct nu_regex_rewrite regex_rewrite;
-    const struct nu_path_template *template_rewrite;
-    /* host rewrites: at most one */
-    nu_str host_rewrite, host_rewrite_header;
-    struct nu_regex_rewrite host_rewrite_path;
-    nu_ms timeout; /* 0: none */
-    bool has_max_stream_duration;
+    uint16_t not_found_code;
+    bool auto_host_rewrite : 1, append_xfh : 1;
+    bool weights_from_runtime : 1;
+    bool has_max_stream_duration : 1;
+    bool connect_config : 1, connect_allow_post : 1;
+    nu_str cluster; /* name, or the header's name (lower case) */
+    nu_ms timeout;  /* 0: none */
     const struct nu_retry_policy *retry; /* the route's or its virtual host's; NULL: none */
     const struct nu_mirror_policies *mirrors; /* NULL: none */
     const struct nu_internal_redirect *internal_redirect; /* NULL: redirects pass */
-    bool connect_config, connect_allow_post;
+    const struct nu_route_rewrites *rewrites; /* NULL: none */
+    struct nu_weighted_cluster *weighted;
+    size_t n_weighted;
+    uint64_t total_weight;
 };
 
 /* redirect or direct_response. */
@@ -122,11 +134,11 @@ struct nu_direct_action {
 
 struct nu_route_entry {
     struct nu_route route; /* first: what the rest of the program sees */
-    struct nu_route_cond cond;
     struct nu_direct_action *direct; /* NULL: forward (route.action) */
     struct nu_level_headers headers;
     int64_t legacy_body_limit; /* per_request_buffer_limit_bytes; -1: none */
     struct nu_scope *scope; /* vhost.<v>.route.<p>.; NULL: none */
+    struct nu_route_cond cond; /* last: what most requests do not read */
 };
 
 struct nu_virtual_cluster {
@@ -137,16 +149,17 @@ struct nu_virtual_cluster {
 
 struct nu_virtual_host_more {
     struct nu_virtual_host vhost;
-    struct nu_level_headers headers;
+    struct nu_route_key *keys; /* of each route */
     struct nu_route_entry *routes;
     size_t n_routes;
+    struct nu_level_headers headers;
+    struct nu_virtual_cluster *clusters;
+    size_t n_clusters;
     bool attempt_count_in_request, attempt_count_in_response;
     int64_t body_limit;        /* request_body_buffer_limit; -1: none */
     int64_t legacy_body_limit; /* per_request_buffer_limit_bytes; -1: none */
     const struct nu_retry_policy *retry;
     const struct nu_mirror_policies *mirrors;
-    struct nu_virtual_cluster *clusters;
-    size_t n_clusters;
     struct nu_virtual_cluster other; /* what no virtual cluster matches; name "other" */
 };
 
@@ -173,6 +186,8 @@ static inline const struct nu_route_entry *nu_route_entry_of(const struct nu_rou
 
 /* The path without query and fragment. */
 nu_str nu_path_only(nu_str path);
+/* The key of a condition. */
+struct nu_route_key nu_route_key_of(const struct nu_route_cond *c);
 /* Whether a request meets the conditions of a route. */
 bool nu_route_cond_match(const struct nu_route_cond *c, const struct nu_http_headers *h, const struct nu_runtime *rt,
                          uint64_t random_value);

@@ -36,6 +36,16 @@ nu_str nu_build_lower(struct nu_arena *a, nu_str s)
     return nu_str_make(p, s.len);
 }
 
+nu_str nu_build_name(struct nu_route_builder *b, nu_str name)
+{
+    char *kept = nu_map_get(&b->names, name);
+    if (kept == NULL) {
+        kept = nu_arena_cstr(b->f.arena, name);
+        (void)nu_map_put(&b->names, nu_str_make(kept, name.len), kept);
+    }
+    return nu_str_make(kept, name.len);
+}
+
 bool nu_build_regex_rewrite(struct nu_factory *f, const struct envoy_type_matcher_v3_RegexMatchAndSubstitute *m,
                             struct nu_regex_rewrite *out)
 {
@@ -155,9 +165,12 @@ static bool build_routes(struct nu_route_builder *b, const struct envoy_config_r
 {
     bool ok = true;
     v->n_routes = msg->n_routes;
+    v->keys = nu_arena_array(b->f.arena, struct nu_route_key, v->n_routes);
     v->routes = nu_arena_array(b->f.arena, struct nu_route_entry, v->n_routes);
-    for (size_t i = 0; i < v->n_routes; i++)
+    for (size_t i = 0; i < v->n_routes; i++) {
         ok = nu_route_entry_build(b, msg->routes[i], v, &v->routes[i]) && ok;
+        v->keys[i] = nu_route_key_of(&v->routes[i].cond);
+    }
     return ok;
 }
 
@@ -259,5 +272,6 @@ struct nu_route_table *nu_route_table_build(struct nu_factory *f,
     b.f.arena = &t->arena;
     if (!build_table(&b, msg))
         nu_route_table_unref(&t);
+    nu_map_free(&b.names);
     return t;
 }
