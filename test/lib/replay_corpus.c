@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs a fuzz target's entry point on every file of a folder: the corpus as a unit test. A file that once crashed the
+ * Runs a fuzz target's entry point on every file of each folder: the corpus as a unit test. A file that once crashed the
  * target is named on stderr before it is run, so that the last line tells which one it was.
  *
- * usage: corpus_TARGET FOLDER */
+ * usage: corpus_TARGET FOLDER... */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,29 +35,40 @@ static void replay(const char *folder, const char *name, uint8_t *room)
     free(input);
 }
 
+/* How many files the folder has. */
+static unsigned replay_folder(const char *folder, uint8_t *room)
+{
+    unsigned n_files = 0;
+    DIR *dir = opendir(folder);
+    if (dir == NULL) {
+        perror(folder);
+        exit(1);
+    }
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        if (entry->d_name[0] == '.')
+            continue;
+        replay(folder, entry->d_name, room);
+        n_files++;
+    }
+    closedir(dir);
+    return n_files;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+    if (argc < 2) {
+        fprintf(stderr, "usage: %s FOLDER...\n", argv[0]);
         return 2;
-    }
-    DIR *dir = opendir(argv[1]);
-    if (dir == NULL) {
-        perror(argv[1]);
-        return 1;
     }
     uint8_t *room = malloc(LARGEST_INPUT);
     if (room == NULL)
         abort();
-    unsigned n_files = 0;
-    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (entry->d_name[0] == '.')
-            continue;
-        replay(argv[1], entry->d_name, room);
-        n_files++;
+    for (int i = 1; i < argc; i++) {
+        unsigned n_files = replay_folder(argv[i], room);
+        printf("%s: %u inputs\n", argv[i], n_files);
+        if (n_files == 0)
+            return 1; /* an empty corpus tests nothing */
     }
-    closedir(dir);
     free(room);
-    printf("%u inputs\n", n_files);
-    return n_files == 0; /* an empty corpus tests nothing */
+    return 0;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Events of libyaml are taken one by one; nesting is recursion, bounded by NU_TREE_MAX_DEPTH. An alias shares the node
+ * All of YAML. Events of libyaml are taken one by one; nesting is recursion, bounded by NU_TREE_MAX_DEPTH. An alias shares the node
  * of its anchor, and the size that the tree keeps per node bounds what the sharing expands to. */
 #include "codec/yaml/yaml.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <yaml.h>
 
 #include "base/map.h"
+#include "codec/yaml/readers.h"
+#include "codec/yaml/scalar.h"
 
 struct reader {
     yaml_parser_t parser;
@@ -62,80 +62,6 @@ static bool next_event(struct reader *r, yaml_event_t *e)
     return false;
 }
 
-static bool is_word(nu_str s, const char *const *words)
-{
-    for (; *words != NULL; words++) {
-        nu_str word = nu_str_from(*words);
-        if (s.len != word.len || !nu_str_eq_nocase(s, word))
-            continue;
-        /* all lower, all upper, or only the first letter upper: "yEs" is a string */
-        bool rest_lower = true, rest_upper = true;
-        for (size_t i = 1; i < s.len; i++) {
-            rest_lower &= s.ptr[i] >= 'a';
-            rest_upper &= s.ptr[i] < 'a';
-        }
-        return rest_lower || (rest_upper && s.ptr[0] < 'a');
-    }
-    return false;
-}
-
-/* An integer as C's strtoll reads it with base 0, all of the text. */
-static bool to_integer(nu_str s, int64_t *out)
-{
-    char buf[32];
-    char *end;
-    if (s.len == 0 || s.len >= sizeof(buf))
-        return false;
-    char c = s.ptr[0];
-    if (c != '-' && c != '+' && (c < '0' || c > '9'))
-        return false;
-    memcpy(buf, s.ptr, s.len);
-    buf[s.len] = '\0';
-    errno = 0;
-    *out = strtoll(buf, &end, 0);
-    return errno == 0 && *end == '\0' && (buf[s.len - 1] >= '0');
-}
-
-/* Whether an integer is written as it is printed: no sign +, no leading 0, decimal. */
-static bool is_canonical(nu_str s)
-{
-    size_t digits = s.ptr[0] == '-' ? 1 : 0;
-    if (s.ptr[digits] == '0')
-        return s.len == 1;
-    for (size_t i = digits; i < s.len; i++)
-        if (s.ptr[i] < '0' || s.ptr[i] > '9')
-            return false;
-    return s.ptr[0] != '+';
-}
-
-static struct nu_tree *plain_scalar(struct reader *r, nu_str text, struct nu_pos pos)
-{
-    static const char *const null_words[] = {"null", NULL};
-    static const char *const true_words[] = {"y", "yes", "true", "on", NULL};
-    static const char *const false_words[] = {"n", "no", "false", "off", NULL};
-    int64_t number;
-    if (text.len == 0 || nu_str_eq(text, NU_STR("~")) || is_word(text, null_words))
-        return nu_tree_new(&r->b, NU_TREE_NULL, pos);
-    bool yes = is_word(text, true_words);
-    if (yes || is_word(text, false_words)) {
-        struct nu_tree *t = nu_tree_new(&r->b, NU_TREE_BOOL, pos);
-        t->u.boolean = yes;
-        return t;
-    }
-    if (to_integer(text, &number)) {
-        bool small = number >= INT32_MIN && number <= INT32_MAX;
-        struct nu_tree *t = nu_tree_new(&r->b, small ? NU_TREE_NUMBER : NU_TREE_STRING, pos);
-        t->u.text = is_canonical(text) ? nu_arena_str(r->b.arena, text) : nu_arena_printf(r->b.arena, "%" PRId64, number);
-        return t;
-    }
-    struct nu_tree *t = nu_tree_new(&r->b, NU_TREE_STRING, pos);
-    t->u.text = nu_arena_str(r->b.arena, text);
-    if (nu_tree_starts_curly(text))
-        nu_diag_add(r->b.diags, NU_DIAG_WARNING, r->b.doc->file, pos, NU_STR(""),
-                    "the value begins with a typographic quote, which becomes part of it; straight quotes are \" and '");
-    return t;
-}
-
 static struct nu_tree *read_scalar(struct reader *r, const yaml_event_t *e)
 {
     nu_str text = nu_str_make(e->data.scalar.value, e->data.scalar.length);
@@ -143,7 +69,7 @@ static struct nu_tree *read_scalar(struct reader *r, const yaml_event_t *e)
     const char *tag = (const char *)e->data.scalar.tag;
     bool plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (tag == NULL || strcmp(tag, "!") != 0);
     if (plain || (tag != NULL && strcmp(tag, "!") != 0))
-        return plain_scalar(r, text, pos);
+        return nu_yaml_typed_scalar(&r->b, text, pos);
     struct nu_tree *t = nu_tree_new(&r->b, NU_TREE_STRING, pos);
     t->u.text = nu_arena_str(r->b.arena, text);
     return t;
@@ -332,7 +258,7 @@ static nu_str mend_utf8(struct reader *r, nu_str text)
     return mended != NULL ? nu_str_make(mended, text.len) : text;
 }
 
-struct nu_tree *nu_yaml_read(struct nu_arena *a, struct nu_diags *d, nu_str file, nu_str text)
+struct nu_tree *nu_yaml_read_full(struct nu_arena *a, struct nu_diags *d, nu_str file, nu_str text)
 {
     struct reader r = {0};
     struct nu_tree *t = NULL;
@@ -352,4 +278,10 @@ struct nu_tree *nu_yaml_read(struct nu_arena *a, struct nu_diags *d, nu_str file
     nu_map_free(&r.anchors);
     nu_tree_builder_free(&r.b);
     return r.b.failed ? NULL : t;
+}
+
+struct nu_tree *nu_yaml_read(struct nu_arena *a, struct nu_diags *d, nu_str file, nu_str text)
+{
+    struct nu_tree *t = nu_yaml_read_plain(a, file, text);
+    return t != NULL ? t : nu_yaml_read_full(a, d, file, text);
 }
