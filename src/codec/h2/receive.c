@@ -248,7 +248,7 @@ static void check_head(struct nu_h2 *c)
         h2_protocol_error(c, NU_H2_PROTOCOL_ERROR, NU_STR("CONTINUATION expected"));
     else if (type >= H2_N_FRAME_TYPES)
         return;
-    else if (n < rules[type].min || n > rules[type].max)
+    else if (n < rules[type].min || n > rules[type].max || (type == H2_DATA && n == 0 && (c->frame.flags & H2_PADDED) != 0))
         h2_protocol_error(c, NU_H2_FRAME_SIZE_ERROR, NU_STR("a frame of the wrong size"));
     else if ((rules[type].stream == ON_STREAM && id == 0) || (rules[type].stream == ON_CONNECTION && id != 0))
         h2_protocol_error(c, NU_H2_PROTOCOL_ERROR, rules[type].wrong_stream);
