@@ -14,6 +14,7 @@
 #include "codec/pb/hash.h"
 #include "codec/pb/pb.h"
 #include "envoy/config/core/v3/base.nu.h"
+#include "envoy/config/core/v3/extension.nu.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.nu.h"
 #include "envoy/type/matcher/v3/string.nu.h"
 #include "net/data_source.h"
@@ -301,6 +302,11 @@ static bool load_pins(struct nu_factory *f, const validation_msg *m, struct nu_t
 
 static bool load(struct nu_factory *f, const validation_msg *m, nu_str secret, struct nu_tls_validation *v)
 {
+    if (m->custom_validator_config != NULL) { /* which would do all of the rest in its own way; there is none yet */
+        nu_extension_resolve(f, "envoy.tls.cert_validator", m->custom_validator_config, "typed_config",
+                             m->custom_validator_config->typed_config);
+        return false;
+    }
     v->configured = true;
     v->accept_untrusted = m->trust_chain_verification ==
                           envoy_extensions_transport_sockets_tls_v3_CertificateValidationContext_TrustChainVerification_ACCEPT_UNTRUSTED;
