@@ -514,7 +514,7 @@ static int load(struct nu_process *p)
                                                  });
     bool ok = msg != NULL;
     if (p->options.user != NULL)
-        (void)nu_user_find(p->options.user, &p->user, &d); /* reports */
+        ok = nu_user_find(p->options.user, &p->user, &d) && ok;
     if (ok) {
         nu_process_override_node(p, &a, msg);
         if (p->options.edge_profile)
