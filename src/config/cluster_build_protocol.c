@@ -115,7 +115,7 @@ void nu_cluster_protocol_build(struct nu_factory *f, const struct envoy_config_c
     info->http_idle_timeout = NU_SECONDS(3600);
     info->tcp_idle_timeout = NU_SECONDS(600);
     info->h1.allow_absolute_url = true;
-    info->h1.max_head_bytes = 60 * 1024;
+    info->h1.max_head_bytes = 80 * 1024; /* Envoy's for HTTP/1 */
     info->h1.max_headers_count = 100;
     if (msg->max_requests_per_connection != NULL)
         info->max_requests_per_connection = *msg->max_requests_per_connection;

@@ -129,7 +129,9 @@ static struct nu_http_stream *stream_for_refusal(struct hcm_conn *hc)
     if (codec == NULL)
         return NULL;
     codec->user = on_new_stream(&hc->owner, codec);
-    return nu_container_of(codec->user, struct nu_http_stream, user);
+    struct nu_http_stream *s = nu_container_of(codec->user, struct nu_http_stream, user);
+    s->info.protocol = hc->session->ops->protocol;
+    return s;
 }
 
 static void refuse(struct hcm_conn *hc, unsigned status, nu_str body, nu_str details, enum nu_response_flag flag)
@@ -141,7 +143,6 @@ static void refuse(struct hcm_conn *hc, unsigned status, nu_str body, nu_str det
     }
     if (flag != NU_N_RESPONSE_FLAGS)
         nu_stream_info_flag(&s->info, flag);
-    s->info.protocol = hc->session->ops->protocol;
     s->should_close = true;
     nu_http_stream_local_reply(s, &(struct nu_local_reply){
                                       .status = status, .body = body, .details = details, .grpc_status = -1});
@@ -154,8 +155,6 @@ static void on_protocol_error(struct nu_session_owner *o, unsigned status, nu_st
         return;
     nu_log_conn(http, NU_LOG_DEBUG, hc->filter.conn->info, "protocol error: %u, %.*s", status, NU_STR_ARG(details));
     count(hc, NU_HCM_downstream_cx_protocol_error);
-    if (status != 0)
-        count(hc, NU_HCM_downstream_rq_rx_reset); /* Envoy resets the stream that carries the answer, too */
     refuse(hc, status, refusal_body(status), details, NU_FLAG_DOWNSTREAM_PROTOCOL_ERROR);
 }
 
@@ -299,6 +298,8 @@ static void on_event(struct nu_net_filter *f, enum nu_conn_event ev)
     struct hcm_conn *hc = of_filter(f);
     if (ev == NU_CONN_CONNECTED)
         return;
+    if (!hc->closed && hc->session != NULL && hc->session->ops->head_begun(hc->session))
+        (void)stream_for_refusal(hc); /* a request that never came whole is one in logs and statistics, too */
     count_gone(hc, ev);
     hc->closed = true;
     if (hc->timers != NULL) {

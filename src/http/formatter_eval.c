@@ -432,11 +432,7 @@ EVAL(upstream_text)
 
 EVAL(stream_id)
 {
-    char room[NU_UUID_TEXT];
-    const struct nu_stream_info *i = e->info;
-    if (i->request_id.len > 0)
-        return nu_eval_text(op, i->request_id, out);
-    return i->worker != NULL ? nu_eval_text(op, nu_uuid_text(&i->worker->random, room), out) : NU_VALUE_NONE;
+    return text_or_none(op, e->info->request_id, out);
 }
 
 EVAL(unique_id)

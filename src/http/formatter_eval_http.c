@@ -7,6 +7,7 @@
 
 #include "google/protobuf/struct.nu.h"
 #include "http/formatter_priv.h"
+#include "http/local_reply.h"
 #include "http/matchers.h"
 #include "http/route.h"
 #include "net/upstream_view.h"
@@ -181,7 +182,9 @@ EVAL(grpc_status)
     nu_str text = e->response_trailers != NULL ? nu_headers_get_id(e->response_trailers, NU_HDR_GRPC_STATUS) : NU_STR_NONE;
     if (text.ptr == NULL && e->response != NULL)
         text = nu_headers_get_id(e->response, NU_HDR_GRPC_STATUS);
-    if (!nu_str_to_u64(text, &code))
+    if (text.ptr == NULL && e->info->response_code != 0)
+        code = nu_grpc_status_of_http(e->info->response_code);
+    else if (!nu_str_to_u64(text, &code))
         return NU_VALUE_NONE;
     if (op->mode == NU_GRPC_NUMBER || code >= NU_ARRAY_LEN(names))
         return nu_eval_number(out, (int64_t)code);

@@ -79,6 +79,7 @@ static void fault(struct h1_client *s, nu_str details)
     s->codec.user = NULL;
     s->state = CLIENT_CLOSED;
     s->no_reuse = true;
+    s->reader.bytes += s->base.conn->in.len; /* seen, though not understood */
     drop_held(s);
     if (active)
         u->ops->on_reset(u, NU_RESET_PROTOCOL_ERROR, details);
@@ -87,9 +88,9 @@ static void fault(struct h1_client *s, nu_str details)
 
 /* ---- reading responses ---- */
 
-static bool is_final(const struct h1_client *s, unsigned status)
+static bool is_final(unsigned status)
 {
-    return status >= 200 || (status == 101 && s->upgrade_request);
+    return status >= 200 || status == 101; /* nothing follows a 101, also when nobody asked for it */
 }
 
 static void release_held(struct h1_client *s)
@@ -121,7 +122,7 @@ static void decide_reuse(struct h1_client *s, const struct nu_h1_head *p, enum n
     bool keep = p->version == NU_H1_VERSION_11 ? !p->close : p->keep_alive && !p->close;
     if (!keep)
         s->base.owner->ops->on_go_away(s->base.owner);
-    if (!keep || framing == NU_H1_UNTIL_CLOSE)
+    if (!keep || framing == NU_H1_UNTIL_CLOSE || p->status == 101)
         s->no_reuse = true;
 }
 
@@ -167,7 +168,9 @@ static bool read_head(struct h1_client *s, struct nu_buf *in)
     if (s->opt->preserve_case_forward_reason_phrase)
         h->path = parsed.reason; /* a response has no path: the reason phrase travels there */
     h1_head_take(&s->reader, s->base.conn, in, s->opt, &head, h);
-    if (is_final(s, parsed.status))
+    if (parsed.status < 200 || parsed.status == 204)
+        nu_headers_remove_id(h, NU_HDR_CONTENT_LENGTH); /* it was 0 */
+    if (is_final(parsed.status))
         take_final(s, h, &parsed);
     else
         take_informational(s, h);

@@ -235,6 +235,7 @@ static int read_trailers(struct h1_reader *r, struct nu_conn *c, struct nu_buf *
         h1_head_done(&head);
         if (err == 0)
             nu_buf_drain(in, &c->worker->bufs, head.len);
+        r->bytes += head.len;
     }
     r->scan = (struct nu_h1_scan){0};
     r->body.done = true;

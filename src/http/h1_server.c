@@ -56,6 +56,8 @@ static struct h1_server *of_codec(const struct nu_codec_stream *s)
 
 static void fault(struct h1_server *s, unsigned status, nu_str details)
 {
+    if (s->active)
+        s->msg->reader.bytes += s->base.conn->in.len; /* seen, though not understood */
     s->state = SERVER_REFUSED;
     s->base.owner->ops->on_protocol_error(s->base.owner, status, details);
 }
@@ -304,11 +306,11 @@ static nu_str response_framing(struct h1_server *s, const struct nu_http_headers
     m->writer.chunked = false;
     if (nu_headers_has_id(h, NU_HDR_CONTENT_LENGTH) || no_framing)
         return NU_STR("");
-    if (end)
-        return m->head_request || h->status == 304 ? NU_STR("") : NU_STR("content-length: 0\r\n");
-    if (m->http10 || (m->connect_request && h->status / 100 == 2))
+    if (end && !m->head_request)
+        return h->status == 304 ? NU_STR("") : NU_STR("content-length: 0\r\n");
+    if (h->status == 304 || m->http10 || (m->connect_request && h->status / 100 == 2))
         return NU_STR("");
-    m->writer.chunked = !m->head_request;
+    m->writer.chunked = !m->head_request; /* the answer to HEAD says what GET would get, as Envoy's does */
     return NU_STR("transfer-encoding: chunked\r\n");
 }
 
@@ -460,6 +462,7 @@ static struct nu_codec_stream *begin_refused(struct nu_session *base)
     s->state = SERVER_REFUSED;
     s->active = true;
     s->msg = nu_arena_new(&base->conn->arena, struct message); /* once: the connection ends with the answer */
+    s->msg->reader.bytes = base->conn->in.len;
     return &s->codec;
 }
 
@@ -487,6 +490,12 @@ static bool is_idle(const struct nu_session *base)
     return !of_session(base)->active;
 }
 
+static bool head_begun(const struct nu_session *base)
+{
+    const struct h1_server *s = of_session(base);
+    return s->state == SERVER_HEAD && s->head_begun;
+}
+
 static const struct nu_session_ops session_ops = {
     .protocol = NU_PROTO_HTTP11,
     .dispatch = dispatch,
@@ -495,6 +504,7 @@ static const struct nu_session_ops session_ops = {
     .on_high = on_high,
     .on_low = on_low,
     .idle = is_idle,
+    .head_begun = head_begun,
     .begin_refused = begin_refused,
 };
 

@@ -45,8 +45,7 @@ const struct nu_local_reply_conf *nu_local_reply_conf_build(struct nu_factory *f
 
 /* ---- a reply ---- */
 
-/* RFC 9113 has no word for it: gRPC's own table of HTTP status to grpc-status. */
-static unsigned grpc_status_of(unsigned status)
+unsigned nu_grpc_status_of_http(unsigned status)
 {
     switch (status) {
     case 400:
@@ -81,7 +80,7 @@ static nu_str percent_encode(struct nu_arena *a, nu_str s)
     size_t n = 0;
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
-        if (c >= ' ' && c <= '~' && c != '%') {
+        if (c >= ' ' && c < '~' && c != '%') { /* Envoy's set: "~" is encoded, too */
             out[n++] = (char)c;
             continue;
         }
@@ -126,10 +125,12 @@ static void rewrite(struct nu_http_stream *s, struct nu_http_headers *h, nu_str 
 
 static void grpc_reply(struct nu_http_stream *s, const struct nu_local_reply *r, struct nu_http_headers *h, nu_str body)
 {
-    unsigned grpc = r->grpc_status >= 0 ? (unsigned)r->grpc_status : grpc_status_of(h->status);
+    unsigned grpc = r->grpc_status >= 0 ? (unsigned)r->grpc_status : nu_grpc_status_of_http(h->status);
     h->status = 200;
     nu_headers_set_id(h, NU_HDR_CONTENT_TYPE, NU_STR("application/grpc"));
     nu_headers_set_id(h, NU_HDR_GRPC_STATUS, number(&s->arena, grpc));
+    if (nu_str_ends(body, NU_STR("\n"))) /* a JSON format ends with it */
+        body.len--;
     if (body.len > 0 && !s->is_head)
         nu_headers_set_id(h, NU_HDR_GRPC_MESSAGE, percent_encode(&s->arena, body));
 }

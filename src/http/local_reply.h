@@ -29,4 +29,7 @@ struct nu_local_reply_conf {
 const struct nu_local_reply_conf *nu_local_reply_conf_build(
     struct nu_factory *f, const struct envoy_extensions_filters_network_http_connection_manager_v3_LocalReplyConfig *msg);
 
+/* gRPC's own table of HTTP status to grpc-status: what a response means that has none. */
+unsigned nu_grpc_status_of_http(unsigned status);
+
 #endif

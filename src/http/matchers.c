@@ -104,7 +104,7 @@ bool nu_header_matcher_match(const struct nu_header_matcher *m, const struct nu_
     if (value.ptr == NULL) {
         /* A missing header matches only what asks for its absence; inversion counts for presence alone. */
         bool absent = m->kind == NU_HEADER_ABSENT;
-        return m->kind == NU_HEADER_PRESENT || absent ? absent != m->invert : m->invert;
+        return (absent || m->kind == NU_HEADER_PRESENT) && absent != m->invert;
     }
     return any_matches(m, h, value) != m->invert;
 }

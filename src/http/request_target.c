@@ -88,9 +88,11 @@ static bool prepare_path(struct nu_http_stream *s, struct nu_http_headers *h)
     if (nu_str_find(path, '#') >= 0)
         return bad_path(s);
     if (conf->escaped_slashes != NU_SLASHES_KEEP && nu_path_has_escaped_slash(path)) {
-        if (conf->escaped_slashes == NU_SLASHES_REJECT)
-            return bad_path(s);
         path = nu_path_unescape_slashes(path, &s->arena);
+        if (conf->escaped_slashes == NU_SLASHES_REJECT) {
+            h->path = path; /* Envoy's logs show it like this */
+            return bad_path(s);
+        }
         go_again = conf->escaped_slashes == NU_SLASHES_UNESCAPE_AND_REDIRECT;
     }
     if (!rewrite_slashes_and_dots(s, &path))

@@ -163,6 +163,8 @@ struct nu_session_ops {
     void (*on_low)(struct nu_session *s);
     /* Whether nothing is under way (an idle keep-alive connection). */
     bool (*idle)(const struct nu_session *s);
+    /* Server: whether bytes of a head have come that is not complete. */
+    bool (*head_begun)(const struct nu_session *s);
     /* Server: begins a stream whose request will never be complete (refused or late head), so that it can be answered; NULL:
      * a stream is under way. The owner sets user. */
     struct nu_codec_stream *(*begin_refused)(struct nu_session *s);

@@ -7,6 +7,7 @@
 #include "http/hcm_stats.h"
 #include "http/log_head.h"
 #include "http/stream_priv.h"
+#include "net/upstream_view.h"
 #include "http/tracing_stats.h"
 #include "net/drain.h"
 #include "worker/runtime.h"
@@ -154,6 +155,13 @@ static void start_duration_timer(struct nu_http_stream *s)
 
 /* ---- the request arrives (codec -> chain) ---- */
 
+static void note_bytes(struct nu_http_stream *s)
+{
+    struct nu_stream_info *i = &s->info;
+    if (s->codec != NULL)
+        s->codec->ops->bytes(s->codec, &i->wire_received, &i->wire_sent, &i->header_received, &i->header_sent);
+}
+
 static void request_complete(struct nu_http_stream *s)
 {
     LOG(s, "request complete");
@@ -196,8 +204,10 @@ static void on_headers(struct nu_stream_user *u, struct nu_http_headers *h, bool
         request_complete(s);
     else if (s->conf->request_timeout.v > 0)
         nu_timer_arm(loop_of(s), &s->request_timer, s->conf->request_timeout);
+    s->route_cached = true; /* what is refused here has no route */
     if (!forwarding_request(s, h))
         return;
+    s->route_cached = false;
     nu_http_stream_route(s);
     nu_http_stream_activity(s);
     start_duration_timer(s);
@@ -234,9 +244,10 @@ static void on_trailers(struct nu_stream_user *u, struct nu_http_headers *t)
 static void on_reset(struct nu_stream_user *u, enum nu_reset_reason r, nu_str details)
 {
     struct nu_http_stream *s = of(u);
-    s->codec = NULL;
     if (s->phase != STREAM_ACTIVE)
         return;
+    note_bytes(s);
+    s->codec = NULL;
     LOG(s, "reset by the client's side: %.*s %.*s", NU_STR_ARG(nu_reset_reason_text(r)), NU_STR_ARG(details));
     count(s, NU_HCM_downstream_rq_rx_reset);
     if (r == NU_RESET_CONN_TERMINATION || r == NU_RESET_REMOTE) {
@@ -359,6 +370,8 @@ static void note_first_tx(struct nu_http_stream *s)
 /* Both halves are done: the stream ends. A response that is complete before its request closes the connection. */
 static void response_complete(struct nu_http_stream *s)
 {
+    if (!s->remote_done)
+        count(s, NU_HCM_downstream_rq_rx_reset); /* Envoy resets what is left of the request */
     s->local_done = true;
     s->response_state = RESPONSE_DONE;
     s->info.last_tx_ns = nu_loop_now_ns(loop_of(s));
@@ -509,8 +522,8 @@ static void send_reply(struct nu_http_stream *s, const struct nu_local_reply *r)
     LOG(s, "local reply: %u, %.*s", r->status, NU_STR_ARG(r->details));
     s->local_reply_sent = true;
     s->dir[DIR_DECODE].aborted = true;
-    if (s->idle_timed_out || s->dir[DIR_DECODE].headers == NULL)
-        s->should_close = s->should_close || s->dir[DIR_DECODE].headers == NULL;
+    if (s->dir[DIR_DECODE].headers == NULL || (r->status == 400 && !s->conf->h1.override_stream_error))
+        s->should_close = true; /* 400: the connection may be out of step */
     if (s->dir[DIR_DECODE].headers != NULL)
         make_chain(s);
     s->info.response_code_details = r->details;
@@ -648,8 +661,18 @@ struct nu_http_stream *stream_new(struct hcm_conn *hc, struct nu_codec_stream *c
     return s;
 }
 
+/* What a filter answered has a cluster in the log all the same, as in Envoy: the route's. */
+static struct nu_cluster *cluster_to_log(const struct nu_http_stream *s)
+{
+    if (s->info.cluster != NULL || s->conf->access_logs.n == 0 || !nu_route_match_forwards(&s->route))
+        return s->info.cluster;
+    return nu_view_cluster_find(s->conf->server->clusters, nu_route_match_cluster(&s->route, s->dir[DIR_DECODE].headers));
+}
+
 void stream_log(struct nu_http_stream *s, enum nu_log_type type)
 {
+    struct nu_cluster *cluster = s->info.cluster;
+    s->info.cluster = cluster_to_log(s);
     const struct nu_log_entry e = {
         .info = &s->info,
         .request = s->dir[DIR_DECODE].headers,
@@ -658,6 +681,7 @@ void stream_log(struct nu_http_stream *s, enum nu_log_type type)
         .type = type,
     };
     nu_access_logs_run(&s->conf->access_logs, &e);
+    s->info.cluster = cluster;
 }
 
 static void stream_free(struct nu_task *t)
@@ -701,14 +725,13 @@ void stream_end(struct nu_http_stream *s)
     s->phase = STREAM_ENDED;
     LOG(s, "stream ends: %u, %.*s", s->info.response_code, NU_STR_ARG(s->info.response_code_details));
     struct nu_loop *loop = loop_of(s);
+    note_bytes(s);
     struct nu_codec_stream *codec = nu_take(&s->codec);
     s->info.end_ns = nu_loop_now_ns(loop);
     nu_timer_cancel(loop, &s->idle_timer);
     nu_timer_cancel(loop, &s->request_timer);
     nu_timer_cancel(loop, &s->duration_timer);
     if (codec != NULL) {
-        codec->ops->bytes(codec, &s->info.wire_received, &s->info.wire_sent, &s->info.header_received,
-                          &s->info.header_sent);
         if (s->request_pauses > 0) /* whoever paused ends with the stream; the next request must be read */
             codec->ops->read_resume(codec);
         if (!s->local_done || !s->remote_done) {

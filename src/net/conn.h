@@ -90,6 +90,7 @@ struct nu_conn {
     unsigned reset : 1;         /* it ended with an error (error says which errno) */
     unsigned watched : 1;       /* registered with the loop */
     unsigned started : 1;       /* nu_conn_start was called */
+    unsigned write_waits : 1;   /* the socket did not take all that was written */
     unsigned transport_holds : 1; /* the transport took bytes that the socket has not taken yet: write when it can */
     int error;                  /* errno of the I/O failure; 0 */
     struct nu_task flush_task, soon_task; /* after the close flush_task gives the memory back */

@@ -257,6 +257,8 @@ static void write_some(struct nu_conn *c, bool end)
     nu_conn_count_written(c, r.n);
     if (c->state == NU_CONN_CLOSED) /* the transport became ready, and its owner had changed its mind */
         return;
+    bool late = c->write_waits && r.n > 0;
+    c->write_waits = r.status == NU_IO_AGAIN;
     if (r.status == NU_IO_AGAIN)
         c->writable = 0;
     if (r.status == NU_IO_ERROR) {
@@ -269,6 +271,8 @@ static void write_some(struct nu_conn *c, bool end)
     if (c->state == NU_CONN_CLOSING && r.n > 0 && nu_conn_pending(c) > 0)
         nu_conn_arm_delayed_close(c);
     nu_conn_count_buffers(c, c->in.len, nu_conn_pending(c));
+    if (late)
+        nu_filters_on_late_write(c);
     check_low(c);
 }
 

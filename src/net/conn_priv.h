@@ -38,6 +38,7 @@ void nu_filters_start(struct nu_conn *c);
 void nu_filters_on_event(struct nu_conn *c, enum nu_conn_event ev);
 void nu_filters_on_high(struct nu_conn *c);
 void nu_filters_on_low(struct nu_conn *c);
+void nu_filters_on_late_write(struct nu_conn *c);
 void nu_filters_free(struct nu_conn *c);
 /* false: a filter stopped the write. */
 bool nu_filters_on_write(struct nu_conn *c, struct nu_buf *data, bool end);

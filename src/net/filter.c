@@ -111,6 +111,13 @@ void nu_filters_on_low(struct nu_conn *c)
             f->ops->on_low(f);
 }
 
+void nu_filters_on_late_write(struct nu_conn *c)
+{
+    for (struct nu_net_filter *f = c->filters_head; f != NULL; f = f->next)
+        if (f->ops->on_late_write != NULL)
+            f->ops->on_late_write(f);
+}
+
 void nu_filters_free(struct nu_conn *c)
 {
     for (struct nu_net_filter *f = c->filters_tail; f != NULL; f = f->prev)

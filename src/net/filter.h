@@ -35,6 +35,8 @@ struct nu_net_filter_ops {
     /* Bytes to the peer, before they reach the write buffer; may change them. */
     enum nu_filter_status (*on_write)(struct nu_net_filter *f, struct nu_buf *data, bool end);
     void (*on_event)(struct nu_net_filter *f, enum nu_conn_event ev);
+    /* Bytes that had to wait in the write buffer have left, or some of them. */
+    void (*on_late_write)(struct nu_net_filter *f);
     /* The write buffer passed its high watermark / fell to the low one. */
     void (*on_high)(struct nu_net_filter *f);
     void (*on_low)(struct nu_net_filter *f);

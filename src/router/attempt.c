@@ -47,7 +47,7 @@ static void unblock(struct nu_attempt *a)
 
 /* ---- the end ---- */
 
-static void note_bytes(struct nu_attempt *a)
+void nu_attempt_note_bytes(struct nu_attempt *a)
 {
     struct nu_upstream_info *u = up_info(a);
     if (u == NULL || a->stream == NULL)
@@ -68,7 +68,7 @@ static void over_if_done(struct nu_attempt *a)
 {
     if (a->state != NU_ATTEMPT_OPEN || !a->end_sent || !a->end_received)
         return;
-    note_bytes(a);
+    nu_attempt_note_bytes(a);
     over(a);
 }
 
@@ -80,7 +80,7 @@ void nu_attempt_reset(struct nu_attempt *a)
         nu_http_pool_cancel(&a->pool);
     if (a->state == NU_ATTEMPT_OPEN) {
         struct nu_codec_stream *s = a->stream;
-        note_bytes(a);
+        nu_attempt_note_bytes(a);
         a->read_pauses = 0;
         a->stream = NULL;
         a->state = NU_ATTEMPT_OVER;
@@ -181,6 +181,7 @@ static void on_reset(struct nu_stream_user *u, enum nu_reset_reason r, nu_str de
     struct nu_attempt *a = of(u);
     if (a->state != NU_ATTEMPT_OPEN)
         return;
+    nu_attempt_note_bytes(a);
     over(a);
     a->ops->on_reset(a, r, NU_STR(""), details);
 }

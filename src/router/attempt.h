@@ -66,6 +66,8 @@ void nu_attempt_start(struct nu_attempt *a, struct nu_host *host, struct nu_clus
 /* The request's body (moved) and end. */
 void nu_attempt_data(struct nu_attempt *a, struct nu_buf *data, bool end);
 void nu_attempt_trailers(struct nu_attempt *a, const struct nu_http_headers *t);
+/* Brings the byte counts of the record (UPSTREAM_WIRE_BYTES_SENT ...) up to date; the end of the attempt does so, too. */
+void nu_attempt_note_bytes(struct nu_attempt *a);
 /* Ends the attempt from our side, in any state; no callback comes after it. */
 void nu_attempt_reset(struct nu_attempt *a);
 /* The response comes too fast / may come again. Counted; kept for a response that has not begun. */

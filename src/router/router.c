@@ -608,6 +608,7 @@ static void on_local_reply(struct nu_http_filter *f, unsigned code, nu_str detai
 static void on_stream_complete(struct nu_http_filter *f)
 {
     struct router *r = of(f);
+    nu_attempt_note_bytes(&r->up);
     router_log_attempt(r, nu_http_stream_response(f->stream), r->info->response_code);
 }
 

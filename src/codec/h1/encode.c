@@ -51,6 +51,7 @@ nu_str nu_h1_reason(unsigned status)
         X(422, "Unprocessable Entity")
         X(423, "Locked")
         X(424, "Failed Dependency")
+        X(425, "Too Early")
         X(426, "Upgrade Required")
         X(428, "Precondition Required")
         X(429, "Too Many Requests")
@@ -66,6 +67,7 @@ nu_str nu_h1_reason(unsigned status)
         X(508, "Loop Detected")
         X(510, "Not Extended")
         X(511, "Network Authentication Required")
+        X(599, "Last Unassigned Server Error Code")
 #undef X
     default:
         return NU_STR("Unknown");

@@ -359,6 +359,9 @@ int nu_h1_parse_fields(struct nu_h1_head *h, const struct nu_h1_rules *r, uint8_
 /* Content-Length beside Transfer-Encoding (s6.1): refused, or the length is dropped. HTTP/1.0 has no chunked. */
 static int check_framing(struct nu_h1_head *h, const struct nu_h1_rules *r)
 {
+    bool bodiless = !r->request && (h->status < 200 || h->status == 204);
+    if (bodiless && (h->has_transfer_encoding || h->length > 0)) /* RFC 9112 s6.1, RFC 9110 s8.6 */
+        return NU_H1_ERR_SYNTAX;
     if (!h->chunked)
         return 0;
     if (h->version == NU_H1_VERSION_10)

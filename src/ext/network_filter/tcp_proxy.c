@@ -12,6 +12,7 @@
 #include "codec/pb/pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.nu.h"
 #include "ext/network_filter/tcp_proxy_stats.h"
+#include "http/uuid.h"
 #include "listener/listener_conf.h"
 #include "net/access_log.h"
 #include "net/duration.h"
@@ -65,7 +66,6 @@ struct session {
     struct far_side *far; /* NULL: not connected */
     struct nu_tcp_pool_request req;
     struct nu_timer idle, duration;
-    uint64_t moved; /* bytes of both sides when the idle timer was last looked at */
     nu_str cluster_name;
     struct nu_cluster *cluster;    /* references, once there is an attempt */
     struct nu_cluster_info *info;
@@ -95,29 +95,16 @@ static void flag(const struct session *s, enum nu_response_flag f)
 
 /* ---- idle ---- */
 
-static uint64_t bytes_moved(const struct session *s)
-{
-    const struct nu_conn *c = s->base.conn;
-    return c->bytes_in + c->bytes_out + (s->far != NULL ? s->far->base.conn->bytes_out : 0);
-}
-
 static void touch(struct session *s)
 {
     if (nu_timer_armed(&s->idle))
         nu_timer_arm(s->base.conn->worker->loop, &s->idle, s->conf->idle_timeout);
 }
 
-/* Bytes that left a buffer late, or went past the filters, count as activity too. */
 static void on_idle(struct nu_timer *t)
 {
     struct session *s = nu_container_of(t, struct session, idle);
     struct nu_conn *c = s->base.conn;
-    uint64_t moved = bytes_moved(s);
-    if (moved != s->moved) {
-        s->moved = moved;
-        nu_timer_arm(c->worker->loop, t, s->conf->idle_timeout);
-        return;
-    }
     count(s->conf, c->worker, NU_TCP_idle_timeout);
     nu_conn_close_why(c, NU_CLOSE_NOW, NU_STR("tcp_session_idle_timeout"));
 }
@@ -127,7 +114,6 @@ static void start_idle_timer(struct session *s)
     nu_timer_init(&s->idle, on_idle);
     if (nu_ms_is_zero(s->conf->idle_timeout))
         return;
-    s->moved = bytes_moved(s);
     nu_timer_arm(s->base.conn->worker->loop, &s->idle, s->conf->idle_timeout);
 }
 
@@ -202,6 +188,13 @@ static void far_on_event(struct nu_net_filter *f, enum nu_conn_event ev)
         far_gone(nu_container_of(f, struct far_side, base));
 }
 
+static void far_on_late_write(struct nu_net_filter *f)
+{
+    struct session *s = nu_container_of(f, struct far_side, base)->session;
+    if (s != NULL)
+        touch(s);
+}
+
 static void far_on_high(struct nu_net_filter *f)
 {
     struct session *s = nu_container_of(f, struct far_side, base)->session;
@@ -229,6 +222,7 @@ static const struct nu_net_filter_ops far_ops = {
     .on_data = far_on_data,
     .on_passed = far_on_passed,
     .on_event = far_on_event,
+    .on_late_write = far_on_late_write,
     .on_high = far_on_high,
     .on_low = far_on_low,
     .on_free = far_on_free,
@@ -378,6 +372,8 @@ static enum nu_filter_status on_new_connection(struct nu_net_filter *f)
     if (!nu_ms_is_zero(s->conf->max_duration))
         nu_timer_arm(c->worker->loop, &s->duration, s->conf->max_duration);
     nu_conn_read_pause(c);
+    if (c->stream != NULL)
+        c->stream->request_id = nu_uuid_text(&c->worker->random, nu_arena_alloc(&c->arena, NU_UUID_TEXT));
     s->cluster_name = choose(s->conf, c->info, c->worker);
     connect_upstream(s);
     return NU_FILTER_STOP;
@@ -474,6 +470,11 @@ static void on_low(struct nu_net_filter *f)
     nu_conn_read_resume(s->far->base.conn);
 }
 
+static void on_late_write(struct nu_net_filter *f)
+{
+    touch(nu_container_of(f, struct session, base));
+}
+
 static void on_free(struct nu_net_filter *f)
 {
     struct session *s = nu_container_of(f, struct session, base);
@@ -489,6 +490,7 @@ static const struct nu_net_filter_ops ops = {
     .on_data = on_data,
     .on_passed = on_passed,
     .on_event = on_event,
+    .on_late_write = on_late_write,
     .on_high = on_high,
     .on_low = on_low,
     .on_free = on_free,

@@ -68,6 +68,8 @@ def test_case_may_not_matter(proxy):
     ({"name": "x", "string_match": {"contains": "b"}}, [("x", "abc")], [("x", "ac")]),
     ({"name": "x", "string_match": {"safe_regex": {"regex": "a+"}}}, [("x", "aaa")], [("x", "aab")]),
     ({"name": "x", "range_match": {"start": -5, "end": 10}}, [("x", "-5")], [("x", "10")]),
+    ({"name": "x", "string_match": {"exact": "a"}, "invert_match": True}, [("x", "b")], []),
+    ({"name": "x", "range_match": {"start": 1, "end": 5}, "invert_match": True}, [("x", "5")], []),
     ({"name": "x", "string_match": {"exact": "a"}, "treat_missing_header_as_empty": True, "invert_match": True}, [], [("x", "a")]),
     ({"name": ":method", "string_match": {"exact": "GET"}}, [], None),
     ({"name": ":authority", "string_match": {"prefix": "te"}}, [], None),

@@ -2,6 +2,7 @@
 """tcp_proxy's options: several clusters, limits of time, attempts, logs, slow peers."""
 import collections
 import threading
+import time
 
 from lib import config as c
 from lib import wait_until, wire
@@ -19,6 +20,19 @@ def test_weighted_clusters_share_by_weight(proxy, upstream):
         "clusters": [{"name": "c0", "weight": 3}, {"name": "c1", "weight": 1}]}))
     seen = collections.Counter(p.get().text for _ in range(200))
     assert 110 < seen["0"] < 190 and sum(seen.values()) == 200
+
+
+def test_the_idle_time_begins_with_the_last_byte(proxy, upstream, client):
+    up = upstream()
+    p = proxy(relay(up.port, idle_timeout="2s"))
+    down = client(p.port).send("x")
+    far = up.accept()
+    far.expect("x")
+    far.send("y")
+    down.expect("y")
+    begin = time.monotonic()
+    down.expect_closed()
+    assert 1.5 < time.monotonic() - begin < 3.5
 
 
 def test_an_idle_tunnel_ends(proxy, upstream, client, tmp_path):
