@@ -15,7 +15,6 @@ struct question {
     struct nu_regex *filter;
     enum format format;
     enum buckets buckets;
-    bool none; /* only text readouts were asked for, and there are none */
 };
 
 struct answer {
@@ -50,7 +49,8 @@ static bool read_format(struct nu_admin_request *r, struct question *q)
 static bool read_type(struct nu_admin_request *r, struct question *q)
 {
     static const char *const names[] = {"All", "Counters", "Gauges", "Histograms", "TextReadouts"};
-    static const unsigned kinds[] = {0, 1u << NU_STAT_COUNTER, 1u << NU_STAT_GAUGE, 1u << NU_STAT_HISTOGRAM, 0};
+    static const unsigned kinds[] = {0, 1u << NU_STAT_COUNTER, 1u << NU_STAT_GAUGE, 1u << NU_STAT_HISTOGRAM,
+                                     1u << NU_STAT_TEXT};
     nu_str value = nu_param_get(&r->params, "type");
     int i = value.ptr != NULL ? choice(value, names, NU_ARRAY_LEN(names)) : 0;
     if (i < 0) {
@@ -58,7 +58,6 @@ static bool read_type(struct nu_admin_request *r, struct question *q)
         return false;
     }
     q->query.kinds = kinds[i];
-    q->none = i == 4;
     return true;
 }
 
@@ -178,8 +177,6 @@ void nu_admin_stats(struct nu_admin_request *r)
 {
     struct question q = {.format = FORMAT_TEXT};
     bool ok = read_format(r, &q) && read_type(r, &q) && read_buckets(r, &q) && read_filter(r, &q);
-    if (ok && q.none)
-        q.query.kinds = 1u << 31; /* nothing is of this kind */
     if (ok)
         start(r, &q);
     nu_regex_free(q.filter);

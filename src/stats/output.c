@@ -149,10 +149,24 @@ struct nu_stats_output *nu_stats_output_new(struct nu_stats *st, const struct nu
     return o;
 }
 
+static void text_line(struct nu_sb *sb, const struct nu_text_metric *t)
+{
+    nu_sb_add(sb, t->name);
+    nu_sb_lit(sb, ": \"");
+    nu_sb_add(sb, t->value);
+    nu_sb_lit(sb, "\"\n");
+}
+
 static void begin(struct nu_stats_output *o, struct nu_sb *sb)
 {
     if (o->format == NU_STATS_JSON)
         nu_sb_lit(sb, "{\"stats\":[");
+    for (size_t i = 0; i < o->snap.n_texts; i++) {
+        if (o->format == NU_STATS_JSON)
+            nu_json_text(sb, &o->snap.texts[i], i == 0);
+        else if (o->format == NU_STATS_TEXT)
+            text_line(sb, &o->snap.texts[i]);
+    }
     o->begun = true;
 }
 

@@ -109,10 +109,21 @@ static void histogram(struct nu_stats_output *o, struct nu_sb *sb, const struct 
     nu_sb_lit(sb, "]}");
 }
 
+void nu_json_text(struct nu_sb *sb, const struct nu_text_metric *t, bool first)
+{
+    if (!first)
+        nu_sb_char(sb, ',');
+    nu_sb_lit(sb, "{\"name\":");
+    nu_sb_json_str(sb, t->name);
+    nu_sb_lit(sb, ",\"value\":");
+    nu_sb_json_str(sb, t->value);
+    nu_sb_char(sb, '}');
+}
+
 void nu_json_item(struct nu_stats_output *o, struct nu_sb *sb, size_t i)
 {
     const struct nu_metric *m = &o->snap.items[i];
-    if (i > 0)
+    if (i > 0 || o->snap.n_texts > 0)
         nu_sb_char(sb, ',');
     if (m->kind == NU_STAT_HISTOGRAM) {
         if (i == o->snap.n_numbers)

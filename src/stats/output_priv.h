@@ -39,6 +39,7 @@ void nu_metric_quantiles(const struct nu_metric *m, bool interval, double out[NU
 uint64_t nu_metric_bucket(const struct nu_metric *m, bool interval, struct nu_bounds b, size_t i, bool disjoint);
 
 void nu_text_item(struct nu_stats_output *o, struct nu_sb *sb, const struct nu_metric *m);
+void nu_json_text(struct nu_sb *sb, const struct nu_text_metric *t, bool first);
 void nu_json_item(struct nu_stats_output *o, struct nu_sb *sb, size_t i);
 void nu_json_end(struct nu_stats_output *o, struct nu_sb *sb);
 void nu_prom_prepare(struct nu_stats_output *o);

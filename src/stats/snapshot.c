@@ -249,11 +249,53 @@ static int by_prefix(const void *a, const void *b)
     return nu_str_cmp((*x)->prefix, (*y)->prefix);
 }
 
+/* ---- texts ---- */
+
+static void count_text(nu_str name, nu_str value, void *arg)
+{
+    (void)name;
+    (void)value;
+    ++((struct collect *)arg)->snap->n_texts;
+}
+
+static void add_text(nu_str name, nu_str value, void *arg)
+{
+    struct collect *c = arg;
+    struct nu_snapshot *snap = c->snap;
+    if (c->q->matcher != NULL && !c->q->matcher->shows(c->q->matcher, name))
+        return;
+    if (c->q->filter != NULL && nu_regex_partial_match(c->q->filter, name) == c->q->invert)
+        return;
+    snap->texts[snap->n_texts++] =
+        (struct nu_text_metric){.name = nu_arena_str(&snap->arena, name), .value = nu_arena_str(&snap->arena, value)};
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct nu_text_metric *x = a, *y = b;
+    return nu_str_cmp(x->name, y->name);
+}
+
+static void collect_texts(struct collect *c, struct nu_stats *st)
+{
+    struct nu_snapshot *snap = c->snap;
+    if (c->q->kinds != 0 && (c->q->kinds & 1u << NU_STAT_TEXT) == 0)
+        return;
+    nu_stats_each_text(st, count_text, c);
+    if (snap->n_texts == 0)
+        return;
+    snap->texts = nu_arena_array(&snap->arena, struct nu_text_metric, snap->n_texts);
+    snap->n_texts = 0;
+    nu_stats_each_text(st, add_text, c);
+    qsort(snap->texts, snap->n_texts, sizeof(snap->texts[0]), by_name);
+}
+
 void nu_snapshot_take(struct nu_snapshot *snap, struct nu_stats *st, const struct nu_stats_query *q)
 {
     struct collect c = {.snap = snap, .q = q};
     *snap = (struct nu_snapshot){0};
     nu_arena_init(&snap->arena, NULL);
+    collect_texts(&c, st);
     nu_stats_each_scope(st, list_scope, snap);
     if (snap->n_scopes > 0)
         qsort(snap->scopes, snap->n_scopes, sizeof(struct nu_scope *), by_prefix);

@@ -37,8 +37,14 @@ struct nu_metric {
     bool used;
 };
 
-/* items: counters and gauges by name, then histograms by name. */
+struct nu_text_metric {
+    nu_str name, value; /* in the snapshot's arena */
+};
+
+/* items: counters and gauges by name, then histograms by name. texts: by name; Envoy shows them first. */
 struct nu_snapshot {
+    struct nu_text_metric *texts;
+    size_t n_texts;
     struct nu_arena arena;
     struct nu_metric *items;
     size_t n, cap;

@@ -8,7 +8,7 @@
 
 struct nu_stats {
     unsigned n_slabs;
-    struct nu_list scopes;
+    struct nu_list scopes, texts;
     struct nu_map by_prefix; /* prefix -> struct nu_scope; scopes with equal prefix and another layout are chained */
     _Atomic uint64_t dropped;
 };
@@ -18,6 +18,7 @@ struct nu_stats *nu_stats_new(unsigned n_slabs)
     struct nu_stats *st = nu_new(struct nu_stats);
     st->n_slabs = n_slabs;
     nu_list_init(&st->scopes);
+    nu_list_init(&st->texts);
     return st;
 }
 
@@ -174,6 +175,43 @@ void nu_stats_free(struct nu_stats **stp)
         scope_destroy(nu_list_entry(node, struct nu_scope, node));
     nu_map_free(&st->by_prefix);
     nu_free(st);
+}
+
+static char *copy_text(nu_str s)
+{
+    char *p = nu_alloc(s.len + 1);
+    if (s.len > 0)
+        memcpy(p, s.ptr, s.len);
+    p[s.len] = '\0';
+    return p;
+}
+
+void nu_stat_text_set(struct nu_stats *st, struct nu_stat_text *t, nu_str name, nu_str value)
+{
+    if (t->name == NULL) {
+        t->name = copy_text(name);
+        nu_list_push_back(&st->texts, &t->node);
+    }
+    nu_free(t->value);
+    t->value = copy_text(value);
+}
+
+void nu_stat_text_end(struct nu_stat_text *t)
+{
+    if (t->name == NULL)
+        return;
+    nu_list_remove(&t->node);
+    nu_free(t->name);
+    nu_free(t->value);
+    *t = (struct nu_stat_text){0};
+}
+
+void nu_stats_each_text(struct nu_stats *st, void (*fn)(nu_str name, nu_str value, void *arg), void *arg)
+{
+    nu_list_foreach (node, &st->texts) {
+        const struct nu_stat_text *t = nu_list_entry(node, struct nu_stat_text, node);
+        fn(nu_str_from(t->name), nu_str_from(t->value), arg);
+    }
 }
 
 struct nu_stat_slab *nu_scope_materialise(struct nu_scope *s, unsigned slab)

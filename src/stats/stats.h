@@ -25,7 +25,7 @@
 struct nu_stats;
 struct nu_hist;
 
-enum nu_stat_kind { NU_STAT_COUNTER, NU_STAT_GAUGE, NU_STAT_HISTOGRAM, NU_STAT_CODES };
+enum nu_stat_kind { NU_STAT_COUNTER, NU_STAT_GAUGE, NU_STAT_HISTOGRAM, NU_STAT_CODES, NU_STAT_TEXT };
 enum nu_stat_unit { NU_UNIT_NONE, NU_UNIT_MS, NU_UNIT_US, NU_UNIT_BYTES, NU_UNIT_PERCENT };
 
 /* Flag in nu_stat_def.kind: shown only when it was written itself, or, when unit is not 0, when the counter with that
@@ -172,6 +172,16 @@ void nu_stat_dyn_add(struct nu_scope *s, unsigned slab, nu_str name, uint64_t n)
 /* The same for a histogram. */
 void nu_hist_dyn_record(struct nu_scope *s, unsigned slab, nu_str name, uint64_t value);
 
+/* A text readout: a name with a text ("sds.foo.version_text"). Embed in the owner, zeroed; main thread. */
+struct nu_stat_text {
+    struct nu_list node; /* nu_stats; linked from the first set on */
+    char *name, *value;
+};
+/* Shown from now on, with this value. Copies both; the name does not change. */
+void nu_stat_text_set(struct nu_stats *st, struct nu_stat_text *t, nu_str name, nu_str value);
+/* Not any more; harmless when it never was. */
+void nu_stat_text_end(struct nu_stat_text *t);
+
 /* ---- reading: main thread ---- */
 
 /* A counter's or gauge's merged value; used: ever written. */
@@ -191,6 +201,8 @@ const struct nu_hist_flushed *nu_stat_flushed(const struct nu_scope *s, unsigned
 bool nu_stat_read_hist(const struct nu_scope *s, unsigned index, struct nu_hist *into);
 /* Calls fn for each scope, in no order. */
 void nu_stats_each_scope(struct nu_stats *st, void (*fn)(struct nu_scope *s, void *arg), void *arg);
+/* Calls fn for each text readout, in no order. */
+void nu_stats_each_text(struct nu_stats *st, void (*fn)(nu_str name, nu_str value, void *arg), void *arg);
 /* The dropped dynamic names so far. */
 uint64_t nu_stats_dropped(const struct nu_stats *st);
 /* /reset_counters: counters begin at zero again (gauges and histograms stay). */

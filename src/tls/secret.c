@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/sb.h"
 #include "codec/pb/hash.h"
 #include "codec/pb/pb.h"
 #include "envoy/config/core/v3/config_source.nu.h"
@@ -63,6 +64,7 @@ static void free_entry(struct nu_secret_entry *e)
     nu_secret_value_free(&e->current);
     nu_secret_value_free(&e->next);
     nu_scope_unref(&e->scope);
+    nu_stat_text_end(&e->version_text);
     nu_free((void *)(uintptr_t)e->version.ptr);
     nu_arena_clear(&e->arena);
     nu_free(e);
@@ -289,6 +291,21 @@ static struct nu_scope *sds_scope(struct nu_server *server, nu_str name)
     return scope;
 }
 
+void nu_secret_note_version(struct nu_secret_entry *e, nu_str version)
+{
+    struct nu_sb name = {0};
+    nu_sb_add(&name, e->scope->prefix);
+    nu_sb_lit(&name, "version_text");
+    nu_stat_text_set(e->all->server->stats, &e->version_text, nu_sb_str(&name), version);
+    nu_sb_free(&name);
+}
+
+static void begin_statistics(struct nu_secret_entry *e)
+{
+    e->scope = sds_scope(e->all->server, e->s.name);
+    nu_secret_note_version(e, NU_STR(""));
+}
+
 static struct nu_secret_entry *find_dynamic(struct nu_secrets *all, enum nu_secret_kind kind, nu_str name, uint64_t source)
 {
     nu_list_foreach(n, &all->entries) {
@@ -312,7 +329,7 @@ static struct nu_secret *get_dynamic(struct nu_factory *f, struct nu_secrets *al
     e->source_hash = hash;
     e->s.updated_wall_ns = nu_clock_wall_ns();
     if (!f->validate_only && f->server->stats != NULL)
-        e->scope = sds_scope(f->server, m->name);
+        begin_statistics(e);
     e->source = ops->start(f, &e->s, m->sds_config);
     if (e->source == NULL) {
         drop(e);

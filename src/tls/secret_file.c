@@ -121,6 +121,15 @@ static void on_poll(struct nu_timer *t)
         refresh(s);
 }
 
+static bool is_directory(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return false;
+    errno = ENOTDIR;
+    return S_ISDIR(st.st_mode);
+}
+
 static bool watch(struct nu_factory *f, struct nu_secret_source *s, const struct envoy_config_core_v3_PathConfigSource *m)
 {
     nu_str path = nu_str_from(s->path), dir, name;
@@ -134,10 +143,11 @@ static bool watch(struct nu_factory *f, struct nu_secret_source *s, const struct
         dir = slash < 0 ? NU_STR(".") : nu_str_first(path, (size_t)slash + 1);
         name = nu_str_skip(path, (size_t)(slash + 1));
     }
-    if (nu_dir_watch_begin(nu_secret_watcher(s->secret), &s->watch, dir, name, modified, on_event) == 0)
+    if (f->validate_only ? is_directory(nu_arena_cstr(f->arena, dir))
+                         : nu_dir_watch_begin(nu_secret_watcher(s->secret), &s->watch, dir, name, modified, on_event) == 0)
         return true;
     nu_pb_error(f->diags, m, m != NULL && m->watched_directory != NULL ? "watched_directory" : NULL,
-                "cannot watch the directory %.*s: %s", NU_STR_ARG(dir), strerror(errno));
+                "unable to add filesystem watch for file %.*s: %s", NU_STR_ARG(dir), strerror(errno));
     return false;
 }
 
@@ -159,10 +169,10 @@ static bool begin(struct nu_factory *f, struct nu_secret_source *s, const config
                     "paths must refer to an existing path in the system: '%s' does not exist", s->path);
         return false;
     }
-    if (f->validate_only)
-        return true;
     if (!watch(f, s, p))
         return false;
+    if (f->validate_only)
+        return true;
     refresh(s);
     if (p != NULL && p->poll_interval != NULL) {
         s->interval = nu_duration_or(p->poll_interval, NU_MS(0));

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.nu.h"
 #include "event/dir_watch.h"
+#include "stats/stats.h"
 #include "tls/secret_source.h"
 
 typedef struct envoy_extensions_transport_sockets_tls_v3_Secret secret_msg;
@@ -75,6 +76,7 @@ struct nu_secret_entry {
     const struct nu_secret_source_ops *ops; /* NULL: not fetching */
     struct nu_secret_source *source;
     struct nu_scope *scope;
+    struct nu_stat_text version_text; /* sds.<name>.version_text */
     uint64_t tried_hash; /* of the last value that came, taken or not */
     nu_str version;      /* on the heap */
 };
@@ -85,6 +87,9 @@ struct nu_secrets {
     struct nu_list entries;
     bool staging;
 };
+
+/* sds.<name>.version_text; only with a scope. */
+void nu_secret_note_version(struct nu_secret_entry *e, nu_str version);
 
 static inline struct nu_secret_entry *nu_secret_entry_of(struct nu_secret *s)
 {

@@ -125,7 +125,7 @@ static bool watch(struct nu_secret_entry *e, struct nu_factory *f, nu_str dir, b
     struct nu_secret_watch *w = &e->watches[e->n_watches];
     w->entry = e;
     if (nu_dir_watch_begin(nu_secret_watcher(&e->s), &w->watch, dir, NU_STR(""), modified, on_file_event) != 0) {
-        nu_pb_error(f->diags, owner, NULL, "cannot watch the directory %.*s: %s", NU_STR_ARG(dir), strerror(errno));
+        nu_pb_error(f->diags, owner, NULL, "unable to add filesystem watch for file %.*s: %s", NU_STR_ARG(dir), strerror(errno));
         return false;
     }
     e->n_watches++;
@@ -258,6 +258,7 @@ static void note_success(struct nu_secret_entry *e, nu_str version)
         return;
     nu_gauge_set(e->scope, slab(e), NU_SDS_update_time, e->s.updated_wall_ns / NU_NS_PER_MS);
     nu_gauge_set_wide(e->scope, NU_SDS_version, nu_xxh64(version, 0));
+    nu_secret_note_version(e, version);
 }
 
 nu_str nu_secret_deliver(struct nu_secret *s, struct google_protobuf_Any *const *resources, size_t n, size_t n_removed,

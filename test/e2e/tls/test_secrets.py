@@ -256,3 +256,46 @@ def test_a_static_secret_changes_with_the_configuration(proxy, certs):
         p.wait_stat("config_reload.success", 1)
         assert served(p, certs.rsa)
         assert old.get("/").text == "ok"
+
+
+@pytest.mark.own
+def test_secrets_outlive_reloads(proxy, certs, folder):
+    """A listener that changes goes on with the secret that it has; a secret that nobody names any more is gone."""
+    def config(body, *extra):
+        one = listener({"tls_certificate_sds_secret_configs": [folder.source("cert")]})
+        one["filter_chains"][0]["filters"] = c.listener(c.hcm(c.direct(body=body)))["filter_chains"][0]["filters"]
+        return bootstrap([one, *extra])
+    other = c.listener(c.hcm(c.direct(body="plain")), name="plain")
+    folder.sds("cert", tls_certificate=pair(certs.server))
+    p = proxy(config("one"))
+    for n, body in enumerate(("two", "three"), 1):
+        p.write_config(config(body))
+        p.signal(signal.SIGHUP)
+        p.wait_stat("config_reload.success", n)
+    with tls.connect(p.port, pki.client_context(certs.ca), "localhost") as peer:
+        assert peer.get("/").text == "three"
+    assert sds(p, "cert")["update_attempt"] == 1, "it is read once"
+    folder.sds("cert", version="2", tls_certificate=pair(certs.rsa))
+    wait_until(lambda: served(p, certs.rsa), "the new certificate")
+    p.write_config(bootstrap([other]))
+    p.signal(signal.SIGHUP)
+    p.wait_stat("config_reload.success", 3)
+    wait_until(lambda: not p.stats("sds."), "nobody has it any more")
+    assert p.json("/config_dump?resource=dynamic_active_secrets") == {}
+    assert p.json("/certs") == {"certificates": []}
+
+
+def test_the_version_is_a_text(proxy, certs, folder):
+    folder.sds("cert", version='a "b"', tls_certificate=pair(certs.server))
+    folder.sds("ca", version="7", validation_context={"trusted_ca": {"filename": str(certs.ca.path)}})
+    p = proxy(bootstrap([listener({"tls_certificate_sds_secret_configs": [folder.source("cert")],
+                                   "validation_context_sds_secret_config": folder.source("ca")}, require_client_certificate=True)]))
+    lines = p.admin("/stats?filter=^sds").text.splitlines()
+    assert lines[:2] == ['sds.ca.version_text: "7"', 'sds.cert.version_text: "a "b""'], "texts are first"
+    assert p.admin("/stats?type=TextReadouts&filter=version_text").text.splitlines() == lines[:2]
+    assert "version_text" not in p.admin("/stats?type=Gauges").text
+    found = p.json("/stats?format=json&filter=^sds.(ca|cert).(version_text|update_attempt)$")["stats"]
+    assert found == [{"name": "sds.ca.version_text", "value": "7"}, {"name": "sds.cert.version_text", "value": 'a "b"'},
+                     {"name": "sds.ca.update_attempt", "value": 1}, {"name": "sds.cert.update_attempt", "value": 1}]
+    folder.sds("ca", version="8", validation_context={"trusted_ca": {"filename": str(certs.ca.path)}})
+    wait_until(lambda: 'sds.ca.version_text: "8"' in p.admin("/stats").text, "the new version")
