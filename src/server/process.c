@@ -513,14 +513,13 @@ static int load(struct nu_process *p)
                                                      .allow_unknown = p->options.allow_unknown_static_fields,
                                                  });
     bool ok = msg != NULL;
-    if (p->options.user != NULL)
-        ok = nu_user_find(p->options.user, &p->user, &d) && ok;
+    bool user_known = p->options.user == NULL || nu_user_find(p->options.user, &p->user, &d);
     if (ok) {
         nu_process_override_node(p, &a, msg);
         if (p->options.edge_profile)
             nu_edge_fill_in(&a, msg);
         ok = build(p, msg, &d, &b); /* although the message may have mistakes: more of them can be told */
-        if (ok && nu_diags_failed(&d)) {
+        if (ok && (nu_diags_failed(&d) || !user_known)) {
             nu_listener_conf_unref(&b.admin);
             nu_resources_drop(&b.resources);
             ok = false;

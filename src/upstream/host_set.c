@@ -256,7 +256,6 @@ static void count_membership(struct nu_cluster *c, const struct nu_host_set *s)
 
 void nu_cluster_set_hosts(struct nu_cluster *c, struct nu_host_set *next)
 {
-    struct nu_worker *w = nu_workers_main(c->server->workers);
     struct nu_host_set *old = nu_slot_get(&c->hosts);
     uint32_t n_old = old != NULL ? old->n_all : 0, n_next = next != NULL ? next->n_all : 0;
     uint32_t removed = mark_removed(old, next);
