@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS of listeners: which certificate a client gets, what is asked of it, and what it may resume."""
+import datetime
 import os
 import re
 import ssl
@@ -249,6 +250,46 @@ def test_key_log(proxy, certs, tmp_path):
     labels = {line.split()[0] for line in log.read_text().splitlines()}
     assert {"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"} <= labels
     assert all(re.fullmatch(r"\w+ [0-9a-f]{64} [0-9a-f]{64,96}", line) for line in log.read_text().splitlines())
+
+
+# --- OCSP ---
+
+@pytest.fixture(scope="module")
+def stapled(certs):
+    """The server's certificate with an OCSP response, which the authority signs."""
+    folder = certs.folder
+    expires = pki.openssl("x509", "-in", certs.server.path, "-noout", "-enddate").decode().strip().split("=")[1]
+    when = datetime.datetime.strptime(expires, "%b %d %H:%M:%S %Y GMT").strftime("%y%m%d%H%M%SZ")
+    (folder / "index.txt").write_text(f"V\t{when}\t\t{certs.server.serial().upper()}\tunknown\t/CN=server\n")
+    pki.openssl("ocsp", "-issuer", certs.ca.path, "-cert", certs.server.path, "-reqout", folder / "ocsp.req", "-no_nonce")
+    pki.openssl("ocsp", "-index", folder / "index.txt", "-CA", certs.ca.path, "-rsigner", certs.ca.path, "-rkey", certs.ca.key,
+                "-reqin", folder / "ocsp.req", "-respout", folder / "ocsp.der", "-ndays", "7")
+    return {"common": {"tls_certificates": [{**certs.server.config(), "ocsp_staple": {"filename": str(folder / "ocsp.der")}}]}}
+
+
+def ask_for_staple(port):
+    return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-status"], input=b"", capture_output=True,
+                          timeout=PATIENCE).stdout
+
+
+@pytest.mark.parametrize("policy", ["LENIENT_STAPLING", "STRICT_STAPLING", "MUST_STAPLE"])
+def test_a_response_is_stapled(proxy, certs, stapled, policy):
+    one = proxy(https(tls.downstream(ocsp_staple_policy=policy, **stapled)))
+    assert b"OCSP Response Status: successful" in ask_for_staple(one.port)
+    assert sum(v for k, v in one.stats("listener.").items() if k.endswith(".ocsp_staple_responses")) == 1
+
+
+@pytest.mark.parametrize("policy", ["LENIENT_STAPLING", "STRICT_STAPLING"])
+def test_there_is_none(proxy, certs, policy):
+    one = proxy(https(tls.downstream(certs.server, ocsp_staple_policy=policy)))
+    assert b"no response sent" in ask_for_staple(one.port)
+    assert sum(v for k, v in one.stats("listener.").items() if k.endswith(".ocsp_staple_omitted")) == 1
+
+
+def test_there_must_be_one(proxy, certs):
+    one = proxy(https(tls.downstream(certs.server, ocsp_staple_policy="MUST_STAPLE")), ready=False)
+    assert one.wait() == 1
+    assert "Required OCSP response is missing from TLS context" in one.log()
 
 
 # --- secrets ---

@@ -247,3 +247,74 @@ def test_no_common_version(proxy, certs, tmp_path):
     with pytest.raises(ssl.SSLError, match="(?i)protocol.version"):
         tls.connect(one.port, old, "localhost")
     assert "UNSUPPORTED_PROTOCOL" in line_of(tmp_path / "log")
+
+
+def test_a_proxy_header_and_the_handshake_in_one_piece(proxy, certs, context):
+    conf = https(certs, c.direct(body="hello"))
+    conf["static_resources"]["listeners"][0]["listener_filters"] = [
+        c.typed("envoy.filters.listener.proxy_protocol", "filters.listener.proxy_protocol.v3.ProxyProtocol"),
+        c.typed("envoy.filters.listener.tls_inspector", "filters.listener.tls_inspector.v3.TlsInspector")]
+    one = proxy(conf)
+    peer = tls.TlsPeer(wire.connect(one.port), context, "localhost", shake=False)
+    with pytest.raises(ssl.SSLWantReadError):
+        peer.tls.do_handshake()
+    peer.raw.send(b"PROXY TCP4 1.2.3.4 5.6.7.8 1000 443\r\n" + peer.outgoing.read())
+    assert peer.shake().get("/").text == "hello"
+    peer.close()
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_alerts_instead_of_a_handshake(proxy, certs, context, level):
+    """MP-09: every code there may be."""
+    one = proxy(https(certs, c.direct(body="hello")))
+    for code in range(256):
+        with wire.connect(one.port) as peer:
+            peer.send(bytes([21, 3, 1, 0, 2, level, code]))
+            peer.finish()
+            peer.expect_closed()
+    with tls.connect(one.port, context, "localhost") as peer:
+        assert peer.get("/").text == "hello"
+
+
+@pytest.mark.own
+def test_garbage_at_every_place(proxy, certs, context):
+    """A handshake and a request with one byte changed: the connection may fail, the program may not."""
+    one = proxy(https(certs, c.direct(body="hello")))
+    peer = tls.TlsPeer(wire.connect(one.port), context, "localhost", shake=False)
+    with pytest.raises(ssl.SSLWantReadError):
+        peer.tls.do_handshake()
+    hello = bytearray(peer.outgoing.read())
+    peer.close()
+    for at in range(0, len(hello), 3):
+        changed = bytearray(hello)
+        changed[at] ^= 0x55
+        with wire.connect(one.port) as raw:
+            raw.send(bytes(changed))
+            raw.finish()
+            raw.expect_closed()
+    for at in range(0, 60, 2):
+        with tls.connect(one.port, context, "localhost") as peer:
+            peer.tls.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            record = bytearray(peer.outgoing.read())
+            record[at % len(record)] ^= 1
+            peer.raw.send(bytes(record))
+            peer.sock.shutdown(socket.SHUT_WR)
+            peer.raw.expect_closed()
+    with tls.connect(one.port, context, "localhost") as peer:
+        assert peer.get("/").text == "hello"
+
+
+def test_many_handshakes_at_once(proxy, certs, context):
+    """A connection that is through is served while others shake hands."""
+    one = proxy(https(certs, c.direct(body="hello")))
+    with tls.connect(one.port, context, "localhost") as served:
+        assert served.get("/").text == "hello"
+        peers = [tls.TlsPeer(wire.connect(one.port), context, "localhost", shake=False) for _ in range(100)]
+        for peer in peers:
+            with pytest.raises(ssl.SSLWantReadError):
+                peer.tls.do_handshake()
+            peer.flush()
+        assert served.get("/").text == "hello"
+        for peer in peers:
+            assert peer.shake().get("/").text == "hello"
+            peer.close()

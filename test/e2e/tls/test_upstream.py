@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS to upstreams: the name that is asked for, who is believed, what is resumed, and how failures are told."""
+import os
 import queue
+import re
 import ssl
+import subprocess
 import threading
 
 import pytest
@@ -209,3 +212,49 @@ def test_no_shared_ciphers(proxy, certs, tls_server, client, tmp_path):
     one = proxy(through(origin(server.port, tls.upstream()), tmp_path), args=FAST)
     assert client(one.port).get("/").status == 503
     assert "SSLV3_ALERT_HANDSHAKE_FAILURE" in log_line(tmp_path)
+
+
+class Openssl:
+    """`openssl s_server`, which asks for renegotiation when its input says "r"."""
+
+    def __init__(self, certificate):
+        self.process = subprocess.Popen(["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate.path,
+                                         "-key", certificate.key, "-tls1_2"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.said = b""
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while data := os.read(self.process.stdout.fileno(), 1 << 16):
+            self.said += data
+
+    def expect(self, pattern):
+        wait_until(lambda: re.search(pattern, self.said), f"s_server to say {pattern!r}, said {self.said[-300:]!r}")
+        return re.search(pattern, self.said)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_renegotiation(proxy, certs, client, allowed):
+    server = Openssl(certs.server)
+    try:
+        port = int(server.expect(rb"ACCEPT [\d.:]*:(\d+)\n")[1])
+        conf = tls.upstream(allow_renegotiation=allowed)
+        one = proxy(c.bootstrap([c.listener(c.tcp_proxy("up"))], [c.cluster("up", port, transport_socket=conf)]))
+        peer = client(one.port)
+        peer.send("ping\n")
+        server.expect(rb"ping\n")
+        server.process.stdin.write(b"r\n")
+        server.process.stdin.flush()
+        if not allowed:
+            server.expect(rb"no renegotiation")
+            peer.expect_closed()
+            return
+        server.expect(rb"SSL_do_handshake -> 1")
+        peer.send("more\n")
+        server.expect(rb"more\n")
+    finally:
+        server.close()
