@@ -68,6 +68,12 @@ static enum nu_tls_step suspend(struct nu_tls_handshake *h, const char *what)
     return NU_TLS_STEP_WAIT;
 }
 
+/* A server of TLS 1.3 that waits again has sent its flight, signature and all, unless it asked for another ClientHello. */
+static bool has_done_its_part(const struct nu_tls_conn *t)
+{
+    return t->hs->cert != NULL && SSL_version(t->info.ssl) == TLS1_3_VERSION && !SSL_used_hello_retry_request(t->info.ssl);
+}
+
 enum nu_tls_step nu_tls_step(struct nu_tls_io *io, struct nu_tls_conn *t)
 {
     (void)io;
@@ -78,8 +84,7 @@ enum nu_tls_step nu_tls_step(struct nu_tls_io *io, struct nu_tls_conn *t)
         return NU_TLS_STEP_DONE;
     switch (SSL_get_error(t->info.ssl, rc)) {
     case SSL_ERROR_WANT_READ:
-        h->flight_sent = t->ctx->server && SSL_get_SSL_CTX(t->info.ssl) != NULL && SSL_version(t->info.ssl) == TLS1_3_VERSION &&
-                         h->cert != NULL;
+        h->flight_sent = has_done_its_part(t);
         return NU_TLS_STEP_WAIT;
     case SSL_ERROR_PENDING_CERTIFICATE:
         return suspend(h, "certificate");
