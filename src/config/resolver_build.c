@@ -65,6 +65,8 @@ struct nu_resolver_conf *nu_resolver_build(struct nu_factory *f, const void *own
     c->rotate = m->rotate_nameservers;
     set(&c->tries, m->query_tries);
     set(&c->edns_payload, m->edns0_max_payload_size);
+    if (m->udp_max_queries != NULL && *m->udp_max_queries > 0) /* c-ares can from 1.20 on; Debian 12 has 1.18 */
+        nu_pb_unsupported(f->diags, m, "udp_max_queries", "a limit of queries per UDP socket is not supported yet");
     if (m->query_timeout_seconds != NULL)
         c->timeout_s = (uint32_t)nu_min(*m->query_timeout_seconds, (uint64_t)3600);
     if (m->dns_resolver_options != NULL) {

@@ -282,7 +282,7 @@ static void encode_headers(struct nu_codec_stream *cs, const struct nu_http_head
     s->upgrade_request = nu_headers_is_upgrade(h);
     bool full_url = s->opt->send_fully_qualified_url && !s->connect_request;
     nu_str target = s->connect_request ? h->authority : h->path;
-    struct h1_head_lines lines = {.host = h->authority, .framing = request_framing(s, h, end)};
+    struct h1_head_lines lines = {.host = h->authority, .host_name = h->host_name, .framing = request_framing(s, h, end)};
     lines.parts[lines.n_parts++] = h->method;
     if (full_url) {
         nu_str parts[] = {NU_STR(" "), h->scheme, NU_STR("://"), h->authority, target};
@@ -389,6 +389,7 @@ static void on_close(struct nu_session *base, enum nu_reset_reason r)
     struct nu_buf nothing = {0};
     bool until_close = s->state == CLIENT_BODY && s->reader.body.framing == NU_H1_UNTIL_CLOSE;
     s->no_reuse = true;
+    s->reader.bytes += s->active ? base->conn->in.len : 0; /* seen, though not complete */
     if (r == NU_RESET_CONN_TERMINATION && cut_off(s, until_close)) {
         r = NU_RESET_PROTOCOL_ERROR;
         base->owner->ops->on_protocol_error(base->owner, 0, NU_STR("http1.codec_error"));

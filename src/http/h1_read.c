@@ -155,6 +155,7 @@ static void add_keeping_case(struct nu_http_headers *h, nu_str original, nu_str 
     nu_str name = lower_copy(h->arena, original);
     if (!h->response && nu_str_eq(name, NU_STR("host"))) {
         add_authority(h, value);
+        h->host_name = original;
         return;
     }
     struct nu_header *e = nu_headers_add_wire(h, name, value);

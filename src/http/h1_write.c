@@ -53,11 +53,21 @@ static uint8_t *put_fields(uint8_t *at, const struct nu_h1_options *opt, const s
     return nu_h1_put(at, run);
 }
 
+static uint8_t *put_framing(uint8_t *at, bool proper, nu_str line)
+{
+    ssize_t colon = nu_str_find(line, ':');
+    if (!proper || colon < 0)
+        return nu_h1_put(at, line);
+    return nu_h1_put_field_proper(at, nu_str_first(line, (size_t)colon),
+                                  nu_str_make(line.ptr + colon + 2, line.len - (size_t)colon - 4));
+}
+
 void h1_write_head(struct nu_conn *c, struct h1_writer *w, const struct nu_h1_options *opt,
                    const struct h1_head_lines *lines, const struct nu_http_headers *h)
 {
     struct nu_buf *out = nu_conn_out(c);
-    const struct nu_header host = {.name = NU_STR("host"), .value = lines->host};
+    const struct nu_header host = {
+        .name = NU_STR("host"), .value = lines->host, .original_name = lines->host_name};
     size_t size = fields_size(h) + lines->framing.len + lines->host.len + sizeof("host: \r\n\r\n");
     for (unsigned i = 0; i < lines->n_parts; i++)
         size += lines->parts[i].len;
@@ -68,7 +78,7 @@ void h1_write_head(struct nu_conn *c, struct h1_writer *w, const struct nu_h1_op
     if (lines->host.ptr != NULL)
         at = put_field(at, proper_case(opt), &host);
     at = put_fields(at, opt, h);
-    at = nu_h1_put(at, lines->framing);
+    at = put_framing(at, proper_case(opt), lines->framing);
     *at++ = '\r';
     *at++ = '\n';
     nu_buf_commit(out, (size_t)(at - start));

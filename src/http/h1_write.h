@@ -20,6 +20,7 @@ struct h1_head_lines {
     nu_str parts[5];   /* the start line, in pieces, CRLF included */
     unsigned n_parts;
     nu_str host;       /* written first when ptr != NULL */
+    nu_str host_name;  /* ptr == NULL: "host" */
     nu_str framing;    /* "content-length: 0\r\n", "transfer-encoding: chunked\r\n" or nothing */
 };
 

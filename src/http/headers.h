@@ -135,6 +135,7 @@ struct nu_http_headers {
     bool response;
     bool http10;         /* an HTTP/1.0 message */
     nu_str method, path, authority, scheme; /* requests; ptr == NULL: absent */
+    nu_str host_name;    /* "Host" as the client wrote it; ptr == NULL: as usual. Only kept under preserve_case */
     nu_str protocol;     /* extended CONNECT */
     uint16_t first[NU_N_HDR]; /* index + 1 of the first live entry; 0: none */
 };

@@ -413,6 +413,8 @@ void stream_encode_headers(struct nu_http_stream *s, struct nu_http_headers *h, 
     }
     s->dir[DIR_ENCODE].headers = h;
     s->info.response_code = h->status;
+    if (!end && s->info.protocol == NU_PROTO_HTTP10 && !nu_headers_has_id(h, NU_HDR_CONTENT_LENGTH))
+        s->should_close = true; /* nothing else tells an HTTP/1.0 client where the body ends */
     decide_close(s);
     forwarding_response(s, h, end);
     note_first_tx(s);

@@ -122,3 +122,20 @@ def test_a_wrong_any_names_what_it_is_in(tmp_path):
     said = mistakes(tmp_path, "e.yaml", text)
     assert 'e.yaml:11:11: static_resources.listeners[0].filter_chains[0].filters[0].typed_config: unknown field "stat_prefx" in ' \
         'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy; did you mean "stat_prefix"?' in said
+
+
+def test_a_limit_that_the_resolver_does_not_have_is_refused(tmp_path):
+    (tmp_path / "c.yaml").write_text("""\
+static_resources:
+  clusters:
+  - name: a
+    type: STRICT_DNS
+    typed_dns_resolver_config:
+      name: envoy.network.dns_resolver.cares
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
+        udp_max_queries: 5
+    load_assignment: {cluster_name: a}
+""")
+    code, _, err = run("--mode", "validate", "-c", "c.yaml", cwd=tmp_path)
+    assert code == 1 and "udp_max_queries" in err and "not supported yet" in err

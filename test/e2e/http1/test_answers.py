@@ -137,3 +137,47 @@ def test_wire_bytes_of_what_ends_badly(proxy, upstream, client, tmp_path):
     up.accept().until(b"\r\n\r\n")
     peer.close()
     assert lines(log, 2)[1] == f"{sent}|0|{len(request)}"
+
+
+@pytest.mark.parametrize("raw", [
+    b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nbody", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"])
+def test_a_body_without_a_length_ends_the_connection_of_http_1_0(proxy, upstream, client, raw):
+    up = upstream()
+    p = proxy(c.http(c.route("up"), clusters=[c.cluster("up", up.port)], http_protocol_options={"accept_http_10": True}))
+    peer = client(p.port).send("GET / HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n")
+    far = up.accept()
+    far.head()
+    far.send(raw)
+    far.close()
+    assert peer.head().get("connection") == "close"
+    assert peer.rest() == b"body"
+
+
+def test_words_of_our_own_framing_are_proper_too(proxy, client):
+    p = proxy(c.http(c.direct(status=200), http_protocol_options={"header_key_format": {"proper_case_words": {}}}))
+    peer = client(p.port).send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert ("Content-Length", "0") in peer.head().headers
+    peer.send("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert ("Transfer-Encoding", "chunked") in peer.head().headers
+
+
+def test_the_case_of_host_is_kept(proxy, upstream, client):
+    keep = {"stateful_formatter": c.typed("preserve_case", "http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig")}
+    up = upstream(name="a")
+    p = proxy(c.http(c.route("up"), clusters=[c.cluster("up", up.port)], http_protocol_options={"header_key_format": keep}))
+    client(p.port).send("GET / HTTP/1.1\r\nHOST: a\r\n\r\n").response()
+    assert up.requests[0].headers[0] == ("HOST", "a")
+
+
+def test_bytes_of_a_response_that_is_cut_in_its_head_are_logged(proxy, upstream, client, tmp_path):
+    log = tmp_path / "log"
+    up = upstream()
+    p = proxy(c.http(c.route("up"), clusters=[c.cluster("up", up.port)],
+                     access_log=[c.file_log(log, "%UPSTREAM_WIRE_BYTES_RECEIVED%\n")]), args=FAST)
+    peer = client(p.port).send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    far = up.accept()
+    far.head()
+    far.send("HTTP/1.1 2")
+    far.close()
+    assert peer.response().status in (502, 503)
+    assert lines(log, 1) == ["10"]
