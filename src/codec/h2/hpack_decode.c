@@ -52,25 +52,26 @@ struct raw_string {
     bool huffman;
 };
 
-/* s5.1: an integer whose first byte, with `bits` bits of it, is at *at. Values over 2^28 are of no use to anybody. */
+/* s5.1: an integer whose first byte, with `bits` bits of it, is at *at. At most five more, and 2^32 - 1. */
 static enum nu_hpack_result read_int(const uint8_t **at, const uint8_t *end, unsigned bits, uint32_t *out)
 {
     const uint8_t *p = *at;
-    uint32_t mask = (1u << bits) - 1, value = *p++ & mask;
+    uint32_t mask = (1u << bits) - 1;
+    uint64_t value = *p++ & mask;
     if (value == mask) {
         for (unsigned shift = 0;; shift += 7) {
             if (p == end)
                 return NU_HPACK_MORE;
             uint8_t byte = *p++;
-            if (shift > 21)
+            value += (uint64_t)(byte & 0x7f) << shift;
+            if (shift > 28 || value > UINT32_MAX)
                 return NU_HPACK_BAD;
-            value += (uint32_t)(byte & 0x7f) << shift;
             if ((byte & 0x80) == 0)
                 break;
         }
     }
     *at = p;
-    *out = value;
+    *out = (uint32_t)value;
     return NU_HPACK_DONE;
 }
 

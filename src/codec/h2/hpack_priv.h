@@ -37,7 +37,7 @@ static inline nu_str hpack_entry_value(const struct nu_hpack_table *t, const str
 
 /* Drops the oldest until at most `max` is left, which becomes the table's maximum. */
 void hpack_table_resize(struct nu_hpack_table *t, uint32_t max);
-/* Adds an entry (RFC 7541 s4.4); name and value may lie in the table. The entry, or NULL: it is larger than the table, which
+/* Adds an entry (RFC 7541 s4.4); the name may lie in the table. The entry, or NULL: it is larger than the table, which
  * is empty now. */
 struct nu_hpack_entry *hpack_table_add(struct nu_hpack_table *t, nu_str name, nu_str value);
 void hpack_table_clear(struct nu_hpack_table *t);

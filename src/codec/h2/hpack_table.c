@@ -66,6 +66,12 @@ static void append(struct nu_hpack_table *t, nu_str s)
     t->bytes_end += (uint32_t)s.len;
 }
 
+/* Whether s may be the name of an entry, be it one that is gone by now. */
+static bool lies_in(const struct nu_hpack_table *t, nu_str s)
+{
+    return (uintptr_t)s.ptr - (uintptr_t)t->bytes < t->bytes_cap;
+}
+
 static uint32_t power_of_two(uint32_t at_least)
 {
     return at_least <= 1 ? 1 : 1u << (32 - __builtin_clz(at_least - 1));
@@ -81,9 +87,9 @@ struct nu_hpack_entry *hpack_table_add(struct nu_hpack_table *t, nu_str name, nu
     }
     evict(t, t->max_size - (uint32_t)size);
     uint32_t len = (uint32_t)(name.len + value.len);
-    if (t->n == 0 && t->bytes_cap >= len && (name.ptr < (char *)t->bytes || name.ptr > (char *)t->bytes + t->bytes_cap))
+    if (t->n == 0 && !lies_in(t, name))
         t->bytes_end = 0;
-    if (t->bytes_cap - t->bytes_end < len) {
+    if (t->bytes == NULL || t->bytes_cap - t->bytes_end < len) {
         uint32_t want = t->bytes_end - live_begin(t) + len;
         old = move_bytes(t, nu_max(power_of_two(want + want / 2), (uint32_t)FEWEST_BYTES));
     }
