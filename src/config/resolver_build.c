@@ -61,7 +61,8 @@ struct nu_resolver_conf *nu_resolver_build(struct nu_factory *f, const void *own
     if (c == NULL)
         c = nu_resolver_conf_copy(NULL);
     c->servers_as_fallback = m->use_resolvers_as_fallback;
-    c->filter_unroutable = m->filter_unroutable_families;
+    if (m->filter_unroutable_families)
+        nu_pb_unsupported(f->diags, m, "filter_unroutable_families", "looking at the network's interfaces is not supported yet");
     c->rotate = m->rotate_nameservers;
     set(&c->tries, m->query_tries);
     set(&c->edns_payload, m->edns0_max_payload_size);

@@ -55,7 +55,7 @@ struct nu_resolver_conf {
     struct nu_sockaddr *servers; /* with ports (0: 53) */
     size_t n_servers;
     bool servers_as_fallback;    /* use_resolvers_as_fallback: only when the system names none */
-    bool use_tcp, no_search, rotate, filter_unroutable;
+    bool use_tcp, no_search, rotate;
     uint32_t timeout_s, tries, edns_payload; /* 0: default */
 };
 

@@ -124,7 +124,8 @@ def test_a_wrong_any_names_what_it_is_in(tmp_path):
         'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy; did you mean "stat_prefix"?' in said
 
 
-def test_a_limit_that_the_resolver_does_not_have_is_refused(tmp_path):
+@pytest.mark.parametrize("field", ["udp_max_queries: 5", "filter_unroutable_families: true"])
+def test_what_the_resolver_cannot_do_is_refused(tmp_path, field):
     (tmp_path / "c.yaml").write_text("""\
 static_resources:
   clusters:
@@ -134,8 +135,8 @@ static_resources:
       name: envoy.network.dns_resolver.cares
       typed_config:
         "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
-        udp_max_queries: 5
+        FIELD
     load_assignment: {cluster_name: a}
-""")
+""".replace("FIELD", field))
     code, _, err = run("--mode", "validate", "-c", "c.yaml", cwd=tmp_path)
-    assert code == 1 and "udp_max_queries" in err and "not supported yet" in err
+    assert code == 1 and field.split(":")[0] in err and "not supported yet" in err
