@@ -415,17 +415,25 @@ static void log_session(struct session *s)
     nu_access_logs_run(&s->conf->access_logs, &(struct nu_log_entry){.info = c->stream, .type = NU_LOG_TCP_END});
 }
 
+/* Both sides have ended: the connection is closed by whoever moves last, and that may be our own FIN. Envoy takes that for a
+ * close of its own and drops what waits for the upstream. */
+static bool we_closed(const struct nu_conn *c, enum nu_conn_event ev)
+{
+    return ev == NU_CONN_LOCAL_CLOSE && !(c->read_end && c->write_end_sent);
+}
+
 /* The client is gone: what it sent is still delivered, unless we closed it or it reset the connection. */
 static void leave_upstream(struct session *s, enum nu_conn_event ev)
 {
+    bool ours = we_closed(s->base.conn, ev);
     struct far_side *far = s->far;
     struct nu_conn *up = far->base.conn;
     s->far = NULL;
     far->session = NULL;
     while (nu_conn_read_paused(up))
         nu_conn_read_resume(up);
-    if (ev == NU_CONN_LOCAL_CLOSE || nu_conn_was_reset(s->base.conn)) {
-        nu_conn_close(up, ev == NU_CONN_LOCAL_CLOSE ? NU_CLOSE_NOW : NU_CLOSE_ABORT);
+    if (ours || nu_conn_was_reset(s->base.conn)) {
+        nu_conn_close(up, ours ? NU_CLOSE_NOW : NU_CLOSE_ABORT);
         return;
     }
     if (nu_conn_is_open(up) && nu_conn_pending(up) > 0 && s->base.conn->info->listener != NULL) {
