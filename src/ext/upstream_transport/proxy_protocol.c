@@ -202,7 +202,7 @@ static struct nu_io_result write_(struct nu_conn *c, struct nu_buf *from, bool e
     }
     hand_over(c, s);
     struct nu_io_result r = {.status = NU_IO_OK};
-    if (nu_conn_is_open(c) && (from->len > 0 || !c->transport_up))
+    if (c->state != NU_CONN_CLOSED) /* who heard that it is ready may have closed it */
         r = c->transport->ops->write(c, from, end);
     r.n += s->sent - before;
     return r;

@@ -142,6 +142,38 @@ static void expect_header(struct test *t, const struct nu_conn_info *d, nu_str w
     close(fd);
 }
 
+/* The first write sends the header, too, and is not done with it. */
+static void an_end_with_the_first_write_is_sent(void **state)
+{
+    (void)state;
+    struct test t;
+    begin(&t, "{version: V1}");
+    struct nu_host *host = nu_cluster_pick(t.cluster, t.rig.w, NULL);
+    struct nu_conn *c = nu_conn_connect(t.rig.w, &(struct nu_connect_options){
+                                                     .address = host->address,
+                                                     .transport = nu_cluster_settings(t.cluster)->transport});
+    struct nu_buf data = {0};
+    nu_buf_add(&data, &t.rig.w->bufs, "bye", 3);
+    nu_conn_write(c, &data, true);
+    int fd = accept_(&t);
+    char got[128];
+    size_t n = 0;
+    ssize_t more = -1;
+    for (int i = 0; i < 100 && more != 0; i++) {
+        rig_run(&t.rig);
+        more = recv(fd, got + n, sizeof(got) - n, 0);
+        n += more > 0 ? (size_t)more : 0;
+    }
+    assert_int_equal(more, 0);
+    assert_memory_equal(got, "PROXY TCP4 127.0.0.1 127.0.0.1 ", 31);
+    assert_memory_equal(got + n - 5, "\r\nbye", 5);
+    assert_int_equal(c->bytes_out, n);
+    nu_conn_close(c, NU_CLOSE_NOW);
+    rig_run(&t.rig);
+    close(fd);
+    end(&t);
+}
+
 static void version_1(void **state)
 {
     (void)state;
@@ -233,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(version_1),
+        cmocka_unit_test(an_end_with_the_first_write_is_sent),
         cmocka_unit_test(version_2_with_tlvs),
         cmocka_unit_test(nobodys_connections_say_so),
         cmocka_unit_test(only_the_same_client_gets_it),
