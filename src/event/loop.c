@@ -114,7 +114,7 @@ void nu_loop_cancel_task(struct nu_loop *loop, struct nu_task *t)
 
 /* ---- watches ---- */
 
-#define EDGES ((uint32_t)EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define EDGES ((uint32_t)EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET)
 
 static void watch(struct nu_loop *loop, struct nu_watch *w, int fd, uint32_t events,
                   void (*on_ready)(struct nu_watch *w, uint32_t ready))

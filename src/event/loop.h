@@ -24,6 +24,7 @@ struct nu_loop;
 enum nu_ready {
     NU_READABLE = EPOLLIN,
     NU_WRITABLE = EPOLLOUT,
+    NU_URGENT = EPOLLPRI, /* there is urgent data (MSG_OOB), which ends a read early */
     NU_PEER_CLOSED = EPOLLRDHUP, /* the peer will send no more */
     NU_HANGUP = EPOLLHUP,
     NU_FD_ERROR = EPOLLERR,

@@ -80,6 +80,7 @@ struct nu_conn {
     unsigned transport_up : 1;
     unsigned dispatching : 1;
     unsigned peer_fin : 1;      /* RDHUP/HUP seen */
+    unsigned urgent : 1;        /* the peer has sent urgent data: a read stops before it */
     unsigned local_closed : 1;
     unsigned read_size : 2;     /* what the next read asks for: transport's business (raw_buffer.c) */
     unsigned redispatch : 1;    /* offer c->in again */

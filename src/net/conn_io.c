@@ -285,7 +285,9 @@ void nu_conn_write_now(struct nu_conn *c)
 {
     if (c->state != NU_CONN_OPEN && c->state != NU_CONN_CLOSING)
         return;
-    if (c->writable && wants_write(c))
+    if (!c->writable)
+        nu_conn_count_buffers(c, c->in.len, nu_conn_pending(c));
+    else if (wants_write(c))
         write_some(c, c->write_end && !c->write_end_sent);
     if (nu_conn_pending(c) > 0 || c->transport_holds)
         return;
@@ -377,6 +379,7 @@ void nu_conn_on_ready(struct nu_watch *w, uint32_t ready)
         c->readable = 1;
     if (ready & (NU_PEER_CLOSED | NU_FD_ERROR | NU_HANGUP))
         c->peer_fin = 1;
+    c->urgent |= (ready & NU_URGENT) != 0;
     if (c->state == NU_CONN_CONNECTING) {
         nu_conn_finish_connect(c, ready);
         if (c->state != NU_CONN_OPEN)

@@ -32,7 +32,8 @@ static void choose_next_read(struct nu_conn *c, size_t got, size_t room)
         c->read_size--;
 }
 
-/* A read that came up short emptied the socket: no second call is needed, unless a FIN is known to wait behind it. */
+/* A read that came up short emptied the socket: no second call is needed, unless a FIN is known to wait behind it, or it may
+ * have stopped before urgent data. */
 static struct nu_io_result raw_read(struct nu_conn *c, struct nu_buf *to, size_t limit)
 {
     size_t room;
@@ -44,8 +45,8 @@ static struct nu_io_result raw_read(struct nu_conn *c, struct nu_buf *to, size_t
     nu_buf_commit(to, n > 0 ? (size_t)n : 0);
     if (n > 0) {
         choose_next_read(c, (size_t)n, room);
-        bool filled = (size_t)n == room;
-        return (struct nu_io_result){.status = filled || c->peer_fin ? NU_IO_OK : NU_IO_AGAIN, .n = (size_t)n};
+        bool more = (size_t)n == room || c->peer_fin || c->urgent;
+        return (struct nu_io_result){.status = more ? NU_IO_OK : NU_IO_AGAIN, .n = (size_t)n};
     }
     if (n == 0)
         return (struct nu_io_result){.status = NU_IO_END};

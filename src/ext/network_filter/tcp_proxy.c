@@ -415,8 +415,7 @@ static void log_session(struct session *s)
     nu_access_logs_run(&s->conf->access_logs, &(struct nu_log_entry){.info = c->stream, .type = NU_LOG_TCP_END});
 }
 
-/* Both sides have ended: the connection is closed by whoever moves last, and that may be our own FIN. Envoy takes that for a
- * close of its own and drops what waits for the upstream. */
+/* Not when both sides have ended: that closes a connection, too, and is told as ours when our FIN was the last. */
 static bool we_closed(const struct nu_conn *c, enum nu_conn_event ev)
 {
     return ev == NU_CONN_LOCAL_CLOSE && !(c->read_end && c->write_end_sent);

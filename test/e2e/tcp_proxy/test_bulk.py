@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bulk through tcp_proxy, where bytes go from socket to socket through kernel pipes: nothing is lost, reordered or counted
 wrong, whatever the peers do meanwhile."""
+import array
 import hashlib
 import os
+import random
 import select
+import signal
 import socket
 import threading
 import time
@@ -30,6 +33,27 @@ def digest_of(n_mib):
     for n in range(n_mib):
         digest.update(stamped(n))
     return digest.hexdigest()
+
+
+def words(at, n):
+    """Bytes at..at+n of a stream in which each word of eight bytes says where it is."""
+    first, last = at // 8, (at + n + 7) // 8
+    return array.array("Q", range(first, last)).tobytes()[at - 8 * first:at - 8 * first + n]
+
+
+def check_words(peer, total, rand=None):
+    """Reads until the end and compares each byte; in pauses that `rand` makes."""
+    at = 0
+    while peer.fill():
+        got = peer.take(len(peer.got))
+        wanted = words(at, len(got))
+        if got != wanted:
+            bad = next(i for i in range(len(got)) if got[i] != wanted[i])
+            raise AssertionError(f"byte {at + bad} of {total}: got {got[bad:bad + 24].hex()}, wanted {wanted[bad:bad + 24].hex()}")
+        at += len(got)
+        if rand is not None and rand.randrange(20) == 0:
+            time.sleep(0.002)
+    assert at == total, f"the end came after {at} of {total} bytes"
 
 
 class Pourer(threading.Thread):
@@ -237,6 +261,97 @@ def test_both_ends_wait_behind_full_pipes(pair, first):
     assert inside(p) == 0
 
 
+def stays_above_zero(p, gauge):
+    """The kernel takes no more: what waits is not only on its way."""
+    for _ in range(10):
+        if p.stat(gauge) == 0:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.parametrize("first", ["client", "upstream"])
+def test_what_waits_survives_the_end_of_both_sides(pair, first):
+    """One side has ended with bytes that the other does not read yet, and hears of the other's end before they are gone: it
+    is our FIN that ends its connection."""
+    p, down, far = pair()
+    one, other = (down, far) if first == "client" else (far, down)
+    waiting = {"client": "cluster.up.upstream_cx_tx_bytes_buffered", "upstream": "tcp.t.downstream_cx_tx_bytes_buffered"}[first]
+    before = n = p.stat(READ[first])
+    while not stays_above_zero(p, waiting):
+        one.send(words(n - before, 40_000))  # too little for a splice, which would not read on
+        n += 40_000
+        p.wait_stat(READ[first], n)
+        assert n < 64 * MIB
+    one.finish()
+    time.sleep(0.1)  # so that its end is the first; both orders must do
+    other.finish()
+    one.expect_end()
+    check_words(other, n - before)
+    p.expect_stats({"cluster.up.upstream_cx_active": 0, "tcp.t.upstream_flush_active": 0})
+    assert inside(p) == 0
+
+
+@pytest.mark.own
+def test_what_waits_in_a_pipe_survives_the_end_of_both_sides(proxy, upstream, client):
+    """The same by splices, whose reader stops at a moment when most often something waits."""
+    up = upstream()
+    p = proxy(relay(up.port))
+    for turn in range(1, 9):
+        down = client(p.port)
+        far = up.accept()
+        sender, drinker = Pourer(down, 12), Drinker(far, 4 * MIB)
+        drinker.join()
+        got = drinker.digest
+        while p.stat(READ["client"]) < turn * 12 * MIB:
+            far.fill()
+            got.update(far.take(len(far.got)))
+        far.finish()
+        while far.got or far.fill():
+            got.update(far.take(len(far.got)))
+        assert got.hexdigest() == digest_of(12)
+        sender.join()
+        down.expect_end()
+    p.expect_stats({"cluster.up.upstream_cx_active": 0})
+
+
+def test_random_pieces_in_parallel(proxy, upstream, client):
+    """Connections with pieces and pauses of many sizes, both ways; each byte tells where it belongs."""
+    up = upstream()
+    p = proxy(relay(up.port, listener={"per_connection_buffer_limit_bytes": 256 << 10}))
+    threads, wrong = [], []
+
+    def start(run, *args):
+        def guarded():
+            try:
+                run(*args)
+            except Exception as e:  # told by the test's own thread
+                wrong.append(e)
+        threads.append(threading.Thread(target=guarded, daemon=True))
+        threads[-1].start()
+
+    def pour(peer, rand, total):
+        at = 0
+        while at < total:
+            n = min(rand.choice([rand.randrange(1, 3000), rand.randrange(1, 100_000), MIB]), total - at)
+            peer.send(words(at, n))
+            at += n
+            time.sleep(rand.choice([0] * 9 + [0.003]))
+        peer.finish()
+    for n in range(4):
+        down = client(p.port)
+        far = up.accept()
+        total = 12 * MIB + 1000 * n + 7
+        for m, (one, other) in enumerate([(down, far), (far, down)]):
+            start(pour, one, random.Random(2 * n + m), total)
+            start(check_words, other, total, random.Random(-2 * n - m))
+    for t in threads:
+        t.join()
+    assert not wrong, wrong[0]
+    p.expect_stats({"cluster.up.upstream_cx_active": 0})
+    assert inside(p) == 0
+
+
 def test_a_client_that_leaves_is_still_delivered(pair):
     """Its bytes wait in the pipe while the upstream reads slowly; the gauge tells of the flush."""
     p, down, far = pair()
@@ -317,7 +432,7 @@ def test_an_idle_timeout_sees_bulk_and_its_end(pair):
         assert down.fill(), "ended while bytes moved"
         down.got = b""
     assert p.stat("tcp.t.idle_timeout") == 0
-    p.wait_stat("tcp.t.idle_timeout", 1)  # nobody reads any more
+    p.wait_stat("tcp.t.idle_timeout", 1)  # nobody reads any more; what the kernel still takes comes first
     sender.join(20)
     p.expect_stats({"cluster.up.upstream_cx_active": 0})
     assert inside(p) == 0
@@ -331,15 +446,33 @@ def test_a_longest_life_ends_bulk(pair):
 
 
 def test_urgent_data_is_no_end(pair):
-    """splice(2) stops before TCP's urgent byte and says 0, as at the end. A read skips the byte, as it always did."""
-    _, down, far = pair()
+    """splice(2) stops before TCP's urgent byte and says 0, as at the end. A read skips the byte, as it always did. Only the
+    last urgent byte of what waits to be read is one to the kernel, and only within 64 KiB does it know where: so what came
+    before has arrived."""
+    p, down, far = pair()
     drinker = Drinker(far)
     for n in range(32):
-        down.send(stamped(n))
         if n in (10, 20):
-            down.sock.send(b"!", socket.MSG_OOB)
+            wait_until(lambda n=n: drinker.n == n * MIB, "what came before")
+            down.sock.send(stamped(n)[:40_000] + b"!", socket.MSG_OOB)
+            down.send(stamped(n)[40_000:])
+        else:
+            down.send(stamped(n))
     down.finish()
     assert drinker.result() == digest_of(32)
+
+
+def test_what_follows_urgent_data_is_read_at_once(pair):
+    """A read stops before the urgent byte: it has not emptied the socket, and nothing tells that there is more."""
+    p, down, far = pair()
+    p.process.send_signal(signal.SIGSTOP)
+    try:
+        down.send(b"a" * 1000)
+        down.sock.send(b"!", socket.MSG_OOB)
+        down.send(b"b" * 1000)
+    finally:
+        p.process.send_signal(signal.SIGCONT)
+    far.expect(b"a" * 1000 + b"b" * 1000)
 
 
 def test_bulk_behind_proxy_headers(proxy, upstream, client):

@@ -49,6 +49,23 @@ def test_an_idle_tunnel_ends(proxy, upstream, client, tmp_path):
     assert log.read_text() == "- 3\n"
 
 
+def test_bytes_that_leave_late_are_activity(proxy, upstream, client):
+    """They waited for a slow reader, and none come any more."""
+    up = upstream()
+    p = proxy(relay(up.port, idle_timeout="1.5s"))
+    down = client(p.port)
+    far = up.accept()
+    n = 0
+    while p.stat("cluster.c0.upstream_cx_tx_bytes_buffered") < 300_000:
+        down.send(bytes(40_000))
+        n += 40_000
+        p.wait_stat("tcp.tcp.downstream_cx_rx_bytes_total", n)
+    time.sleep(0.5)
+    begin = time.monotonic()
+    assert len(far.rest()) == n
+    assert time.monotonic() - begin >= 1.5
+
+
 def test_a_tunnel_has_a_longest_life(proxy, upstream, client, tmp_path):
     up = upstream()
     log = tmp_path / "log"
