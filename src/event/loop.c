@@ -27,6 +27,7 @@ struct nu_loop {
     uint64_t now_ns, now_ms;
     uint64_t wall_offset_ns, wall_offset_read_ns;
     struct queue soon, flush, deferred;
+    bool flush_early;
     struct nu_wheel wheel;
     struct epoll_event *events; /* of the current turn */
     int n_events, at_event;
@@ -99,6 +100,11 @@ void nu_loop_soon(struct nu_loop *loop, struct nu_task *t, void (*run)(struct nu
 void nu_loop_flush(struct nu_loop *loop, struct nu_task *t, void (*run)(struct nu_task *t))
 {
     queue_push(&loop->flush, t, run);
+}
+
+void nu_loop_flush_early(struct nu_loop *loop)
+{
+    loop->flush_early = true;
 }
 
 void nu_loop_defer(struct nu_loop *loop, struct nu_task *t, void (*run)(struct nu_task *t))
@@ -340,6 +346,10 @@ static void run_events(struct nu_loop *loop)
         struct nu_watch *w = ev->data.ptr;
         if (w != NULL)
             w->on_ready(w, ev->events);
+        if (loop->flush_early) {
+            queue_run(&loop->flush);
+            loop->flush_early = false;
+        }
     }
     loop->n_events = loop->at_event = 0;
 }

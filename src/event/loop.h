@@ -70,6 +70,9 @@ static inline bool nu_task_queued(const struct nu_task *t)
 /* Each queues t once (no effect when it is already queued). */
 void nu_loop_soon(struct nu_loop *loop, struct nu_task *t, void (*run)(struct nu_task *t));
 void nu_loop_flush(struct nu_loop *loop, struct nu_task *t, void (*run)(struct nu_task *t));
+/* Runs the flush tasks that there are once the watch whose turn it is has returned, and does not wait for the other
+ * watches: for writes so large that they would not be in the cache any more. */
+void nu_loop_flush_early(struct nu_loop *loop);
 void nu_loop_defer(struct nu_loop *loop, struct nu_task *t, void (*run)(struct nu_task *t));
 /* Takes a queued soon or flush task out; harmless when it is not queued. O(queue). */
 void nu_loop_cancel_task(struct nu_loop *loop, struct nu_task *t);

@@ -2,8 +2,8 @@
  *
  * The bytes of a connection. The socket is edge-triggered: `readable` and `writable` remember what the kernel said until
  * a call comes up short. Reads happen as soon as the socket is ready; what they got is offered to the filters when all
- * that is ready has been read; writes happen once at the end of the turn. A connection that has more to read than one
- * turn's share goes on in the next turn, behind the others. */
+ * that is ready has been read, and writes happen once at the end of the turn; but much is offered and written at once. A
+ * connection that has more to read than one turn's share goes on behind the others. */
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -14,6 +14,10 @@
 /* One turn's share of a connection: what fits into a large block, so that what is read is still in the cache when it is
  * written. */
 #define READ_SHARE (NU_BLOCK_LARGE - 1024u)
+
+/* A read of so much is offered and sent before the next connection is read: at the end of the turn, after all that the others
+ * bring, it would not be in the cache any more; and this way they all read into the same block. */
+#define BULK 32768u
 
 static void read_task(struct nu_task *t);
 static void flush_task(struct nu_task *t);
@@ -184,11 +188,15 @@ static void offer_read(struct nu_conn *c, enum read_end how)
 static void read_ahead(struct nu_conn *c)
 {
     enum read_end how = read_share(c);
-    c->offer_due = how == READ_MORE;
-    if (c->offer_due)
+    bool bulk = c->in.len >= BULK;
+    c->offer_due = how == READ_MORE && !bulk;
+    if (c->offer_due) {
         nu_conn_queue_read(c);
-    else
-        offer_read(c, how);
+        return;
+    }
+    offer_read(c, how);
+    if (bulk)
+        nu_loop_flush_early(c->worker->loop);
 }
 
 static void read_task(struct nu_task *t)
