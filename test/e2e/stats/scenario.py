@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configurations and the traffic that is sent through them, so that what two programs counted can be compared."""
+import ssl
+
 from lib import config as c
-from lib import wire
+from lib import pki, tls, wire
+
+PKI = {}  # certificates of the TLS scenario, made once a run
 
 
 def l7(ports, log):
@@ -120,4 +124,63 @@ def dots_traffic(p, client):
     p.wait_stat("cluster.svc.upstream_cx_destroy", 2)
 
 
-SCENARIOS = {"l7_h1": (l7, l7_answer, l7_traffic), "l4": (l4, None, l4_traffic), "dots": (dots, dots_answer, dots_traffic)}
+def certificates(folder):
+    if not PKI:
+        ca = pki.authority(folder)
+        PKI.update(ca=ca, server=pki.make(folder, "server", san=["DNS:localhost", "DNS:inner.example"], issuer=ca),
+                   client=pki.make(folder, "client", san=["URI:spiffe://example/client"], issuer=ca),
+                   stranger=pki.make(folder, "stranger", issuer=pki.authority(folder, "other")))
+    return PKI
+
+
+def tls_both(ports, log):
+    """TLS with client certificates; behind it clusters that speak TLS to a second listener, one of them rightly."""
+    certs = certificates(log.parent)
+    ca = {"trusted_ca": {"filename": str(certs["ca"].path)}}
+    inner_port = wire.free_port()
+
+    def cluster(name, **validation):
+        socket = tls.upstream(certs["client"], sni="inner.example", common={
+            "validation_context": {**ca, **validation}, "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"}})
+        return c.cluster(name, inner_port, transport_socket=socket)
+
+    def listener(name, *routes, chain, port=0):
+        inspector = c.typed("envoy.filters.listener.tls_inspector", "filters.listener.tls_inspector.v3.TlsInspector")
+        one = c.listener(c.hcm(*routes, stat_prefix=name), name=name, stat_prefix=name, port=port, listener_filters=[inspector])
+        one["filter_chains"][0]["transport_socket"] = chain
+        return one
+    mutual = tls.downstream(certs["server"], require_client_certificate=True, common={"validation_context": ca})
+    routes = [c.route("rightly", prefix="/rightly"), c.route("wrong_name", prefix="/wrong_name"),
+              c.route("wrong_pin", prefix="/wrong_pin"), c.direct(body="outer")]
+    name = {"san_type": "DNS", "matcher": {"exact": "other.example"}}
+    return c.bootstrap([listener("outer", *routes, chain=mutual),
+                        listener("inner", c.direct(body="inner"), chain=tls.downstream(certs["server"]), port=inner_port)],
+                       [cluster("rightly"), cluster("wrong_name", match_typed_subject_alt_names=[name]),
+                        cluster("wrong_pin", verify_certificate_hash=["00" * 32])])
+
+
+def tls_traffic(p, client):
+    def context(who, version=ssl.TLSVersion.TLSv1_3):
+        return pki.client_context(PKI["ca"], PKI.get(who), version=version)
+    port, good = p.ports["outer"], context("client")
+    with tls.connect(port, good, "localhost") as peer:
+        for path, status in (("/", 200), ("/rightly", 200), ("/wrong_name", 503), ("/wrong_pin", 503), ("/rightly", 200)):
+            assert peer.get(path).status == status
+        session = peer.tls.session
+    with tls.connect(port, good, "localhost", session=session) as peer:
+        assert peer.get("/").status == 200 and peer.tls.session_reused
+    with tls.connect(port, context("client", ssl.TLSVersion.TLSv1_2), "localhost") as peer:
+        assert peer.get("/").status == 200
+    for who in ("nobody", "stranger"):
+        with tls.connect(port, context(who), "localhost") as peer:  # with TLS 1.3 the client hears of it when it reads
+            try:
+                peer.get("/")
+                raise AssertionError(f"{who} was let in")
+            except (ssl.SSLError, wire.Closed, OSError):
+                pass
+    client(port).send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").expect_closed()
+    p.wait_stat("http.outer.downstream_cx_active", 0)
+
+
+SCENARIOS = {"l7_h1": (l7, l7_answer, l7_traffic), "l4": (l4, None, l4_traffic), "dots": (dots, dots_answer, dots_traffic),
+             "tls": (tls_both, None, tls_traffic)}
