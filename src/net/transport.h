@@ -40,6 +40,7 @@ struct nu_transport_options {
     nu_str sni;                            /* overrides the configured one (auto_sni); NULL ptr: does not */
     const nu_str *sans;                    /* names of which the server's certificate must have one (auto_san_validation) */
     size_t n_sans;
+    nu_str alpn; /* the protocol to offer where the configuration names none: the pool's; empty: none */
 };
 
 /* Per-connection state lives at conn->transport_state (made by on_attach in the connection's arena). */

@@ -38,11 +38,20 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
     return 1; /* the reference is ours */
 }
 
-/* A name that a request asks for may be none that TLS can ask for: too long. */
-static bool set_sni(struct nu_tls_conn *t)
+/* A pool offers the protocol that it speaks, as Envoy's do. */
+static void set_alpn(const struct nu_tls_conn *t, nu_str protocol)
 {
-    nu_str sni;
-    nu_tls_client_names(t, &sni, &t->hs->sans, &t->hs->n_sans);
+    uint8_t list[256];
+    if (t->ctx->alpn_len > 0 || protocol.len == 0 || protocol.len > sizeof(list) - 1)
+        return;
+    list[0] = (uint8_t)protocol.len;
+    memcpy(list + 1, protocol.ptr, protocol.len);
+    SSL_set_alpn_protos(t->info.ssl, list, protocol.len + 1);
+}
+
+/* A name that a request asks for may be none that TLS can ask for: too long. */
+static bool set_sni(const struct nu_tls_conn *t, nu_str sni)
+{
     if (sni.ptr == NULL)
         sni = t->ctx->sni;
     if (sni.len == 0)
@@ -61,7 +70,11 @@ bool nu_tls_client_prepare(struct nu_tls_conn *t)
     SSL *ssl = t->info.ssl;
     SSL_set_connect_state(ssl);
     t->hs->push = true;
-    if (!set_sni(t))
+    struct nu_tls_wanted wanted = nu_tls_client_names(t);
+    t->hs->sans = wanted.sans;
+    t->hs->n_sans = wanted.n_sans;
+    set_alpn(t, wanted.alpn);
+    if (!set_sni(t, wanted.sni))
         return false;
     if (t->hs->n_sans > 0)
         SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);

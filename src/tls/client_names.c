@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Names that connections of a client are made with: a request's (auto_sni, auto_san_validation) or the host's (auto_host_sni).
- * A pool hands them on as its preamble: the SNI, then the certificate's names, each with its length in front. */
+ * Names that connections of a client are made with: a request's (auto_sni, auto_san_validation) or the host's (auto_host_sni);
+ * and the protocol that the pool speaks. A pool hands them on as its preamble: the protocol, the SNI, then the certificate's names,
+ * each with its length in front. */
 #include "base/sb.h"
 #include "tls/tls_conn.h"
 #include "tls/transport.h"
@@ -40,8 +41,9 @@ void nu_tls_preamble(const struct nu_transport_conf *conf, const struct nu_trans
     nu_str sni = o->sni;
     if (sni.ptr == NULL && nu_tls_source_wants_host_name(t->source))
         sni = o->host_name;
-    if (sni.len == 0 && o->n_sans == 0)
+    if (o->alpn.len == 0 && sni.len == 0 && o->n_sans == 0)
         return;
+    put(bytes, o->alpn);
     put(bytes, sni);
     for (size_t i = 0; i < o->n_sans; i++)
         put(bytes, o->sans[i]);
@@ -54,23 +56,22 @@ void nu_tls_set_preamble(struct nu_conn *c, nu_str bytes)
     *t->names = nu_arena_str(&c->arena, bytes);
 }
 
-void nu_tls_client_names(const struct nu_tls_conn *t, nu_str *sni, const nu_str **sans, size_t *n_sans)
+struct nu_tls_wanted nu_tls_client_names(const struct nu_tls_conn *t)
 {
-    *sni = NU_STR_NONE;
-    *sans = NULL;
-    *n_sans = 0;
+    struct nu_tls_wanted w = {0};
     if (t->names == NULL)
-        return;
+        return w;
     nu_str rest = *t->names;
+    w.alpn = take(&rest);
     nu_str name = take(&rest);
     if (name.len > 0)
-        *sni = name;
+        w.sni = name;
     nu_str *list = NULL;
-    for (size_t n = 0; rest.len > 0; n++) {
+    for (; rest.len > 0; w.n_sans++) {
         if (list == NULL)
             list = nu_arena_array(&t->conn->arena, nu_str, 1 + rest.len / sizeof(uint32_t));
-        list[n] = take(&rest);
-        *n_sans = n + 1;
+        list[w.n_sans] = take(&rest);
     }
-    *sans = list;
+    w.sans = list;
+    return w;
 }

@@ -65,9 +65,14 @@ void nu_tls_pool_key(const struct nu_transport_conf *conf, const struct nu_trans
 void nu_tls_preamble(const struct nu_transport_conf *conf, const struct nu_transport_options *o, struct nu_worker *w,
                      struct nu_sb *bytes);
 void nu_tls_set_preamble(struct nu_conn *c, nu_str bytes);
-/* What nu_tls_set_preamble got, in the connection's arena: the server's name to ask for (NULL ptr: the configured one), the names
- * its certificate must have. */
-void nu_tls_client_names(const struct nu_tls_conn *t, nu_str *sni, const nu_str **sans, size_t *n_sans);
+/* What nu_tls_set_preamble got, in the connection's arena. */
+struct nu_tls_wanted {
+    nu_str alpn;        /* the protocol to offer where the configuration names none; empty: none */
+    nu_str sni;         /* the server's name to ask for; NULL ptr: the configured one */
+    const nu_str *sans; /* names that its certificate must have */
+    size_t n_sans;
+};
+struct nu_tls_wanted nu_tls_client_names(const struct nu_tls_conn *t);
 
 /* The k-th secret that the message names; NULL: reported. On the first build it is looked up. */
 struct nu_secret *nu_tls_source_secret(struct nu_factory *f, struct nu_tls_source *s, size_t k, const void *config,

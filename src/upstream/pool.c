@@ -117,6 +117,7 @@ static void set_preamble(struct nu_pool *p, const struct nu_transport_options *o
     if (options != NULL)
         o = *options;
     o.host_name = p->host->hostname;
+    o.alpn = p->ops->http ? NU_STR("http/1.1") : NU_STR_NONE;
     t->ops->preamble(t, &o, p->worker, &bytes);
     p->preamble = nu_str_make(bytes.ptr, bytes.len); /* the builder's memory is the pool's from now on */
 }
