@@ -136,7 +136,7 @@ static struct nu_tree_member *earlier(struct nu_map *seen, struct nu_tree_member
 static void close_map(struct nu_tree_builder *b, struct nu_tree *t, const struct nu_tree_member *from, size_t n)
 {
     struct nu_map seen = {0};
-    struct nu_tree_member *to = nu_arena_array(b->arena, struct nu_tree_member, n);
+    struct nu_tree_member *to = nu_arena_alloc(b->arena, n * sizeof(*to));
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
         struct nu_tree_member *before = earlier(&seen, to, kept, from[i].key);
@@ -174,7 +174,7 @@ void nu_tree_close(struct nu_tree_builder *b, struct nu_tree *t, size_t from)
     if (t->kind == NU_TREE_MAP) {
         close_map(b, t, b->members + from, n);
     } else {
-        t->u.list.items = nu_arena_array(b->arena, struct nu_tree *, n);
+        t->u.list.items = nu_arena_alloc(b->arena, n * sizeof(struct nu_tree *));
         t->u.list.n = n;
         for (size_t i = 0; i < n; i++)
             t->u.list.items[i] = b->members[from + i].value;

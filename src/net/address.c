@@ -77,6 +77,18 @@ bool nu_sockaddr_is_loopback(const struct nu_sockaddr *a)
     return IN6_IS_ADDR_LOOPBACK(ip) || (IN6_IS_ADDR_V4MAPPED(ip) && ip->s6_addr[12] == 127);
 }
 
+/* The four numbers, without NUL; returns the end. */
+static char *put_ip4(char *dst, const struct in_addr *ip)
+{
+    uint32_t bytes = ntohl(ip->s_addr);
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        dst += nu_u64_to_text(dst, bytes >> shift & 0xff);
+        if (shift > 0)
+            *dst++ = '.';
+    }
+    return dst;
+}
+
 nu_str nu_sockaddr_text(const struct nu_sockaddr *a, bool without_port, char *dst)
 {
     char *end = dst;
@@ -87,9 +99,12 @@ nu_str nu_sockaddr_text(const struct nu_sockaddr *a, bool without_port, char *ds
     }
     if (bracket)
         *end++ = '[';
-    const void *ip = a->family == AF_INET ? (const void *)&a->in4.sin_addr : (const void *)&a->in6.sin6_addr;
-    inet_ntop(a->family, ip, end, INET6_ADDRSTRLEN);
-    end += strlen(end);
+    if (a->family == AF_INET) {
+        end = put_ip4(end, &a->in4.sin_addr);
+    } else {
+        inet_ntop(AF_INET6, &a->in6.sin6_addr, end, INET6_ADDRSTRLEN);
+        end += strlen(end);
+    }
     if (bracket)
         *end++ = ']';
     if (!without_port) {

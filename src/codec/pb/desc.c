@@ -41,11 +41,24 @@ bool nu_pb_is_absent_type(nu_str full_name)
     return find_name(full_name, nu_pb_n_absent_types, absent_name_at) < nu_pb_n_absent_types;
 }
 
+/* Whether the text at an offset of nu_pb_names is `name`. */
+static bool is_name(uint32_t offset, nu_str name)
+{
+    const char *at = nu_pb_names + offset;
+    for (size_t i = 0; i < name.len; i++)
+        if (at[i] != name.ptr[i] || at[i] == '\0')
+            return false;
+    return at[name.len] == '\0';
+}
+
 const struct nu_pb_field *nu_pb_find_field(const struct nu_pb_type *type, nu_str name)
 {
+    char first = name.len > 0 ? name.ptr[0] : '\0';
     for (size_t i = 0; i < type->n_fields; i++) {
         const struct nu_pb_field *f = nu_pb_field_at(type, i);
-        if (nu_str_eq(nu_pb_name(f->name), name) || nu_str_eq(nu_pb_name(f->json_name), name))
+        if (nu_pb_names[f->name] != first) /* that of both spellings */
+            continue;
+        if (is_name(f->name, name) || is_name(f->json_name, name))
             return f;
     }
     return NULL;

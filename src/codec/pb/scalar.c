@@ -29,10 +29,26 @@ size_t nu_pb_scalar_size(enum nu_pb_kind kind)
 
 bool nu_pb_is_default(enum nu_pb_kind kind, const void *at)
 {
-    static const char zero[sizeof(nu_str)];
-    if (kind == NU_PB_STRING || kind == NU_PB_BYTES)
+    /* Of all fields of a message, so without a call for each. */
+    switch (kind) {
+    case NU_PB_BOOL:
+        return !*(const bool *)at;
+    case NU_PB_INT32:
+    case NU_PB_UINT32:
+    case NU_PB_FLOAT: /* -0 is not the default */
+    case NU_PB_ENUM:
+        return *(const uint32_t *)at == 0;
+    case NU_PB_INT64:
+    case NU_PB_UINT64:
+    case NU_PB_DOUBLE:
+        return *(const uint64_t *)at == 0;
+    case NU_PB_STRING:
+    case NU_PB_BYTES:
         return ((const nu_str *)at)->len == 0;
-    return memcmp(at, zero, nu_pb_scalar_size(kind)) == 0;
+    case NU_PB_MESSAGE:
+        break;
+    }
+    return *(const void *const *)at == NULL;
 }
 
 /* An integer between lo and hi, as digits or as a number without fraction ("80", "80.0", "8e1"). */

@@ -15,23 +15,27 @@ struct checker {
     struct nu_arena *arena;
 };
 
-/* The value being checked: its message and the name that reports use. */
+/* The value being checked: its message and the name that reports use, for an item with its index. */
 struct subject {
     const struct nu_pb_msg *msg;
     const struct nu_pb_field *field;
     const char *label;
+    size_t index;
+    bool is_item;
 };
 
 static void check_message(struct checker *c, const struct nu_pb_msg *m);
 
 NU_PRINTF(3, 4) static void fail(struct checker *c, const struct subject *s, const char *fmt, ...)
 {
-    char text[512];
+    char text[512], label[160];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    nu_pb_error(c->diags, s->msg, s->label, "%s", text);
+    if (s->is_item)
+        snprintf(label, sizeof(label), "%s[%zu]", s->label, s->index);
+    nu_pb_error(c->diags, s->msg, s->is_item ? label : s->label, "%s", text);
 }
 
 /* ---- texts ---- */
@@ -275,9 +279,7 @@ static void check_repeated(struct checker *c, const struct nu_pb_msg *m, const s
     if (f->kind != NU_PB_MESSAGE && (f->rule == 0 || r->items == 0))
         return;
     for (size_t i = 0; i < n; i++) {
-        char label[160];
-        snprintf(label, sizeof(label), "%s[%zu]", nu_pb_names + f->name, i);
-        struct subject one = {.msg = m, .field = f, .label = label};
+        struct subject one = {.msg = m, .field = f, .label = nu_pb_names + f->name, .index = i, .is_item = true};
         if (f->kind == NU_PB_MESSAGE)
             check_submessage(c, &one, f->rule != 0 ? r->items : 0, ((const struct nu_pb_msg *const *)(const void *)array)[i]);
         else
@@ -376,6 +378,18 @@ static void check_oneofs(struct checker *c, const struct nu_pb_msg *m)
     }
 }
 
+/* Most fields are scalars without a rule, or messages that are not there. */
+static bool may_be_anything(const struct nu_pb_msg *m, const struct nu_pb_field *f)
+{
+    uint64_t there; /* the pointer or the number of items */
+    if (f->rule != 0)
+        return false;
+    if (f->kind != NU_PB_MESSAGE && f->label != NU_PB_MAP)
+        return true;
+    memcpy(&there, (const char *)m + (f->label == NU_PB_SINGLE ? f->offset : f->aux), sizeof(there));
+    return there == 0;
+}
+
 static void check_message(struct checker *c, const struct nu_pb_msg *m)
 {
     const struct nu_pb_type *type = m->type;
@@ -388,8 +402,11 @@ static void check_message(struct checker *c, const struct nu_pb_msg *m)
     if (type->well_known != NU_PB_ORDINARY && type->well_known != NU_PB_TYPED_STRUCT)
         return;
     check_oneofs(c, m);
-    for (unsigned i = 0; i < type->n_fields; i++)
-        check_field(c, m, nu_pb_field_at(type, i));
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        const struct nu_pb_field *f = nu_pb_field_at(type, i);
+        if (!may_be_anything(m, f))
+            check_field(c, m, f);
+    }
 }
 
 void nu_pb_validate(struct nu_arena *a, struct nu_diags *d, struct nu_pb_msg *m)

@@ -9,7 +9,8 @@
 
 static void put_varint(struct nu_sb *out, uint64_t v)
 {
-    nu_sb_reserve(out, 10);
+    if (out->cap - out->len < 10)
+        nu_sb_reserve(out, 10);
     for (; v >= 0x80; v >>= 7)
         out->ptr[out->len++] = (char)(v | 0x80);
     out->ptr[out->len++] = (char)v;
@@ -30,6 +31,10 @@ static size_t open_length(struct nu_sb *out)
 static void close_length(struct nu_sb *out, size_t from)
 {
     size_t n = out->len - from, more = 0;
+    if (n < 0x80) {
+        out->ptr[from - 1] = (char)n;
+        return;
+    }
     for (size_t v = n; v >= 0x80; v >>= 7)
         more++;
     nu_sb_reserve(out, more + 10);

@@ -11,6 +11,8 @@
  * Rules of indentation: a value that begins on a line of its own is deeper than the map or list it belongs to, but for a
  * list under a key, which may begin in the column of the key. A line that is deeper than the one before and begins no value
  * would continue a scalar: given up. */
+#include <endian.h>
+
 #include "base/sb.h"
 #include "codec/yaml/readers.h"
 #include "codec/yaml/scalar.h"
@@ -319,15 +321,46 @@ static bool begins_plain(const struct reader *r, bool flow)
     return !is_blank_or_end(r, r->p + 1) && !(flow && has_class(r->p[1], FLOW_END));
 }
 
+/* The first of the eight bytes (the lowest comes first) that is BLOCK_STOP; 8: none. */
+static unsigned first_block_stop(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t colon = word ^ ones * ':', hash = word ^ ones * '#', tab = word ^ ones * '\t';
+    /* The lowest of the bits set in each is right; those above may come from a borrow. */
+    uint64_t found = (((colon - ones) & ~colon) | ((hash - ones) & ~hash) | ((tab - ones) & ~tab)) & ones * 0x80;
+    return found != 0 ? (unsigned)__builtin_ctzll(found) / 8 : 8;
+}
+
+/* The first byte from p on that ends a scalar without quotes, or may; r->end: there is none. */
+static const char *find_stop(const struct reader *r, const char *p, bool flow)
+{
+    uint64_t word;
+    if (flow) {
+        while (p < r->end && !has_class(*p, FLOW_STOP))
+            p++;
+        return p;
+    }
+    for (; p < r->end && r->text_end - p >= 8; p += 8) {
+        memcpy(&word, p, 8); /* maybe of the line after it, too */
+        unsigned at = first_block_stop(le64toh(word));
+        if (at < 8)
+            return nu_min(p + at, r->end);
+    }
+    while (p < r->end && !has_class(*p, BLOCK_STOP))
+        p++;
+    return nu_min(p, r->end);
+}
+
 /* No quotes: up to ": ", " #" or the end of the line, within [] and {} also up to one of their characters. */
 static bool scan_plain(struct reader *r, struct scalar *s, bool flow)
 {
     const char *p = r->p;
     if (!begins_plain(r, flow))
         return false;
-    for (unsigned stops = flow ? FLOW_STOP : BLOCK_STOP; p < r->end; p++) {
-        if (!has_class(*p, stops))
-            continue;
+    for (;; p++) {
+        p = find_stop(r, p, flow);
+        if (p == r->end)
+            break;
         if (*p == '\t' || *p == '?')
             return false;
         if (*p == ':') {

@@ -22,6 +22,13 @@ static bool is_word(nu_str s, const char *const *words)
     return false;
 }
 
+/* Characters of an integer, whatever its base. */
+static const bool may_be_digit[256] = {
+    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1, ['x'] = 1,
+    ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1,
+    ['F'] = 1, ['X'] = 1,
+};
+
 /* An integer as C's strtoll reads it with base 0, all of the text. */
 static bool to_integer(nu_str s, int64_t *out)
 {
@@ -29,6 +36,9 @@ static bool to_integer(nu_str s, int64_t *out)
     char *end;
     if (s.len >= sizeof(buf))
         return false;
+    for (size_t i = 1; i < s.len; i++) /* an address, a duration */
+        if (!may_be_digit[(uint8_t)s.ptr[i]])
+            return false;
     memcpy(buf, s.ptr, s.len);
     buf[s.len] = '\0';
     errno = 0;
@@ -36,15 +46,18 @@ static bool to_integer(nu_str s, int64_t *out)
     return errno == 0 && *end == '\0' && (buf[s.len - 1] >= '0');
 }
 
-/* An integer of at most nine digits that is written as it is printed: what most numbers are. */
+/* An integer from 0 to INT32_MAX that is written as it is printed: what most numbers are. */
 static bool is_small_decimal(nu_str s)
 {
-    if (s.len > 9 || (s.ptr[0] == '0' && s.len > 1))
+    uint64_t v = 0;
+    if (s.len > 10 || (s.ptr[0] == '0' && s.len > 1))
         return false;
-    for (size_t i = 0; i < s.len; i++)
+    for (size_t i = 0; i < s.len; i++) {
         if (s.ptr[i] < '0' || s.ptr[i] > '9')
             return false;
-    return true;
+        v = v * 10 + (uint64_t)(s.ptr[i] - '0');
+    }
+    return v <= INT32_MAX;
 }
 
 /* Whether an integer is written as it is printed: no sign +, no leading 0, decimal. */
@@ -86,7 +99,7 @@ struct nu_tree *nu_yaml_typed_scalar(struct nu_tree_builder *b, nu_str text, str
         return nu_tree_new(b, NU_TREE_NULL, pos);
     if ((text.ptr[0] >= '0' && text.ptr[0] <= '9') || text.ptr[0] == '-' || text.ptr[0] == '+')
         return number_or_string(b, text, pos);
-    if (text.len <= 5) {
+    if (text.len <= 5 && strchr("~nNyYtToOfF", text.ptr[0]) != NULL) {
         if (is_word(text, null_words))
             return nu_tree_new(b, NU_TREE_NULL, pos);
         bool yes = is_word(text, true_words);
