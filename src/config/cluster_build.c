@@ -153,6 +153,8 @@ static struct nu_scope *match_scope(struct nu_factory *f, nu_str name)
 static void build_transport_matches(struct nu_factory *f, const struct envoy_config_cluster_v3_Cluster *msg,
                                     struct nu_cluster_info *info)
 {
+    if (msg->n_transport_socket_matches == 0)
+        return; /* not even an empty list: it would be most clusters' only use of the arena */
     struct nu_transport_match *list = nu_arena_array(f->arena, struct nu_transport_match, msg->n_transport_socket_matches);
     for (size_t i = 0; i < msg->n_transport_socket_matches; i++) {
         const struct envoy_config_cluster_v3_Cluster_TransportSocketMatch *m = msg->transport_socket_matches[i];
