@@ -144,13 +144,37 @@ static nu_str host_of(const struct nu_http_headers *h, uint16_t which)
     return which == NU_PATH_ORIG_OR_PATH && original.ptr != NULL ? original : h->authority;
 }
 
+static bool in_a_name(char ch)
+{
+    return (ch >= '0' && ch <= '9') || (nu_ascii_lower(ch) >= 'a' && nu_ascii_lower(ch) <= 'z') || ch == '.' || ch == '-' || ch == '_';
+}
+
+/* A client may have any bytes in its SNI. One that cannot be a name is marked and has '_' for what does not belong there. */
+static enum nu_value_kind eval_name(const struct nu_format_op *op, nu_str name, struct nu_sb *out)
+{
+    struct nu_sb clean = {0};
+    bool good = true;
+    for (size_t i = 0; good && i < name.len; i++)
+        good = in_a_name(name.ptr[i]);
+    if (good)
+        return nu_eval_text(op, name, out);
+    nu_sb_lit(&clean, "invalid:");
+    for (size_t i = 0; i < name.len; i++)
+        nu_sb_char(&clean, in_a_name(name.ptr[i]) ? name.ptr[i] : '_');
+    enum nu_value_kind kind = nu_eval_text(op, nu_sb_str(&clean), out);
+    nu_sb_free(&clean);
+    return kind;
+}
+
 EVAL(server_name)
 {
     nu_str sni = e->info->conn != NULL ? nu_conn_details(e->info->conn)->requested_server_name : NU_STR_NONE;
     nu_str host = op->mode != NU_SNI_ONLY ? host_of(e->request, op->mode_b) : NU_STR_NONE;
     nu_str first = op->mode == NU_HOST_FIRST ? host : sni, second = op->mode == NU_HOST_FIRST ? sni : host;
     nu_str name = first.len > 0 ? first : second;
-    return name.len > 0 ? nu_eval_text(op, name, out) : NU_VALUE_NONE;
+    if (name.len == 0)
+        return NU_VALUE_NONE;
+    return name.ptr == sni.ptr ? eval_name(op, name, out) : nu_eval_text(op, name, out);
 }
 
 /* ---- gRPC ---- */

@@ -390,6 +390,8 @@ static NU_COLD void set_names(struct nu_attempt *a, struct nu_transport_options 
     if (value.len == 0)
         value = a->headers->authority;
     nu_authority_port(value, &host);
+    if (nu_str_starts(host, NU_STR("[")) && nu_str_ends(host, NU_STR("]")))
+        host = nu_str_make(host.ptr + 1, host.len - 2);
     bool ip = nu_sockaddr_parse_ip(host, 0, &ignored);
     if (info->auto_sni && !ip && host.len > 0)
         o->sni = host;

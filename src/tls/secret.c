@@ -348,7 +348,9 @@ struct nu_secret *nu_secrets_get(struct nu_factory *f, const sds_msg *m, enum nu
 struct nu_secret *nu_secrets_anonymous(struct nu_factory *f, const secret_msg *m)
 {
     enum nu_secret_kind kind;
-    if (!kind_of(m, &kind) || !nu_secret_check(f, m))
+    bool known = kind_of(m, &kind);
+    NU_ASSERT(known);
+    if (!nu_secret_check(f, m))
         return NULL;
     struct nu_secret_value *v = nu_secret_value_new(f, m, false);
     if (v == NULL)

@@ -122,10 +122,13 @@ bool nu_tls_source_watch(struct nu_factory *f, struct nu_tls_source *s, size_t k
     nu_sb_free(&wire);
     struct envoy_extensions_transport_sockets_tls_v3_Secret *m =
         NU_PB_NEW(&s->arena, envoy_extensions_transport_sockets_tls_v3_Secret);
-    if (kind == NU_SECRET_CERTIFICATE)
+    if (kind == NU_SECRET_CERTIFICATE) {
+        m->type_case = envoy_extensions_transport_sockets_tls_v3_Secret_tls_certificate_case;
         m->tls_certificate = copy;
-    else
+    } else {
+        m->type_case = envoy_extensions_transport_sockets_tls_v3_Secret_validation_context_case;
         m->validation_context = copy;
+    }
     struct nu_secret *secret = copy != NULL ? nu_secrets_anonymous(f, m) : NULL;
     if (secret == NULL)
         return false;
