@@ -193,6 +193,7 @@ struct nu_h2_stream {
     struct nu_buf queue; /* body bytes that wait for window and turn */
     /* ---- */
     struct nu_list node, ready;
+    struct nu_h2_stream *chain;
     int64_t send_window;         /* may be negative (s6.9.2) */
     uint32_t recv_window;        /* what the peer may still send */
     uint32_t recv_held;          /* received and not consumed */
@@ -268,7 +269,7 @@ struct nu_h2 {
         struct nu_h2_stream *stream;
         struct nu_h2_guard *outer;
     } *guards;
-    struct nu_h2_stream **table;  /* by id: open addressing, [table_cap] */
+    struct nu_h2_stream **table; /* chains by id, [table_cap], a power of two */
     uint32_t table_cap;
     struct nu_h2_stream *few[NU_H2_FEW_SLOTS];
     uint32_t next_id;           /* client: of the next stream */

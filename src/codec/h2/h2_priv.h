@@ -112,7 +112,7 @@ enum h2_verdict {
     H2_UNDERSCORE,    /* "http2.unexpected_underscore" */
 };
 
-/* A field of the block that is being received; *reason is for logs. f may become clean. */
+/* A field of the block that is being received; *reason is for logs. */
 enum h2_verdict h2_check_field(struct nu_h2 *c, struct nu_h2_stream *s, struct nu_h2_field *f, nu_str *reason);
 /* All fields of it have come. */
 enum h2_verdict h2_check_block(struct nu_h2 *c, struct nu_h2_stream *s, nu_str *reason);

@@ -52,7 +52,8 @@ struct nu_h2_field {
     uint8_t pseudo;   /* enum nu_h2_pseudo */
     bool sensitive;   /* came as never indexed (s6.2.3): must be sent on as such */
     bool static_name; /* the name is static memory */
-    bool clean;       /* the characters of name and value have been checked before (an entry of a table) */
+    bool clean_name;  /* its characters have been checked before: it is that of an entry */
+    bool clean_value;
 };
 
 /* One of a table's entries; its name and value lie one behind the other. */
@@ -105,7 +106,7 @@ enum nu_hpack_result nu_hpack_next(struct nu_hpack_decoder *d, struct nu_buf_poo
                                    const uint8_t *end, struct nu_h2_field *out);
 /* The block is over, or given up: scratch memory is returned. */
 void nu_hpack_end(struct nu_hpack_decoder *d);
-/* The last field that was given, if it went into the table, has allowed characters only: `clean` from now on. */
+/* The last field that was given, if it went into the table, has allowed characters only: clean from now on. */
 void nu_hpack_mark_clean(struct nu_hpack_decoder *d);
 
 /* ---- encoder ---- */
@@ -121,7 +122,7 @@ enum nu_hpack_policy {
 struct nu_hpack_encoder {
     struct nu_hpack_table table;
     const struct nu_hpack_names *names;
-    uint32_t *slots;               /* hash of name and value -> number of the entry, lossy; made with the first entry */
+    uint16_t *slots;               /* hash of name and value -> low bits of the entry's number + 1, lossy; made with the first entry */
     uint16_t seen[NU_HPACK_SEEN];  /* hashes of what was sent without an index */
     uint32_t limit;                /* the largest table that we want */
     uint32_t update_min;           /* the smallest size that the peer asked for since the last block */
@@ -147,7 +148,8 @@ uint8_t *nu_hpack_put(struct nu_hpack_encoder *e, uint8_t *at, uint16_t id, nu_s
 uint8_t *nu_hpack_put_pseudo(struct nu_hpack_encoder *e, uint8_t *at, enum nu_h2_pseudo which, nu_str value);
 uint8_t *nu_hpack_put_status(struct nu_hpack_encoder *e, uint8_t *at, unsigned status);
 
-/* Gives back what a table does not use at the moment. */
+/* Give back what a table does not use at the moment. */
 void nu_hpack_table_trim(struct nu_hpack_table *t);
+void nu_hpack_encoder_trim(struct nu_hpack_encoder *e);
 
 #endif

@@ -129,7 +129,7 @@ static bool field_of_index(struct nu_hpack_decoder *d, uint32_t index, struct nu
             out->value = s->value;
         out->pseudo = s->pseudo;
         out->id = d->names != NULL ? d->names->of_static[index] : 0;
-        out->clean = out->static_name = true;
+        out->clean_name = out->clean_value = out->static_name = true;
         return true;
     }
     if (index == 0 || index - NU_HPACK_N_STATIC - 1 >= d->table.n)
@@ -142,7 +142,7 @@ static bool field_of_index(struct nu_hpack_decoder *d, uint32_t index, struct nu
     }
     out->pseudo = e->pseudo;
     out->id = e->id;
-    out->clean = e->clean;
+    out->clean_name = out->clean_value = e->clean;
     out->static_name = false;
     return true;
 }
@@ -151,7 +151,7 @@ static void identify(const struct nu_hpack_decoder *d, struct nu_h2_field *f)
 {
     f->pseudo = (uint8_t)hpack_pseudo(f->name);
     f->id = d->names != NULL && f->pseudo == NU_H2_REGULAR ? d->names->lookup(f->name) : 0;
-    f->static_name = false;
+    f->static_name = f->clean_name = false;
 }
 
 static void add_to_table(struct nu_hpack_decoder *d, struct nu_h2_field *f)
@@ -192,7 +192,7 @@ static enum nu_hpack_result read_literal(struct nu_hpack_decoder *d, struct nu_b
     } else if (!field_of_index(d, index, out, false)) {
         return NU_HPACK_BAD;
     }
-    out->clean = false;
+    out->clean_value = false;
     if (!decode_string(d, &value, &room, &out->value))
         return NU_HPACK_BAD;
     out->sensitive = (first & 0xf0) == 0x10;

@@ -46,6 +46,15 @@ void nu_hpack_encoder_peer_limit(struct nu_hpack_encoder *e, uint32_t size)
     hpack_table_resize(&e->table, max);
 }
 
+void nu_hpack_encoder_trim(struct nu_hpack_encoder *e)
+{
+    nu_hpack_table_trim(&e->table);
+    if (e->table.n > 0)
+        return;
+    nu_free(e->slots);
+    e->slots = NULL;
+}
+
 /* s5.1. */
 static inline uint8_t *put_int(uint8_t *at, uint8_t first, unsigned bits, uint32_t value)
 {
@@ -127,14 +136,14 @@ struct outgoing {
 static uint64_t hash_name(const struct outgoing *f)
 {
     if (f->id != 0 || f->pseudo != NU_H2_REGULAR)
-        return ((uint64_t)f->id << 8 | f->pseudo) * 0x9e3779b97f4a7c15ull;
-    return f->name_index != 0 ? f->name_index * 0xd6e8feb86659fd93ull : nu_hash64(f->name);
+        return mix((uint64_t)f->id << 8 | f->pseudo, 0);
+    return f->name_index != 0 ? mix(f->name_index, 1) : nu_hash64(f->name);
 }
 
 /* An entry of the table by the number that a slot has, if it is still there. */
-static const struct nu_hpack_entry *entry_of(const struct nu_hpack_encoder *e, uint32_t slot, uint32_t *index)
+static const struct nu_hpack_entry *entry_of(const struct nu_hpack_encoder *e, uint16_t slot, uint32_t *index)
 {
-    uint32_t age = e->table.newest - slot; /* a slot has the number + 1 */
+    uint32_t age = (uint16_t)(e->table.newest - slot);
     if (slot == 0 || age >= e->table.n)
         return NULL;
     *index = age + NU_HPACK_N_STATIC + 1;
@@ -181,8 +190,8 @@ static void add_entry(struct nu_hpack_encoder *e, const struct outgoing *f)
     entry->pseudo = f->pseudo;
     if (e->slots == NULL)
         e->slots = nu_calloc((size_t)2 * N_SLOTS, sizeof(*e->slots));
-    e->slots[f->hash % N_SLOTS] = e->table.newest;
-    e->slots[N_SLOTS + f->name_hash % N_SLOTS] = e->table.newest;
+    e->slots[f->hash % N_SLOTS] = (uint16_t)e->table.newest;
+    e->slots[N_SLOTS + f->name_hash % N_SLOTS] = (uint16_t)e->table.newest;
 }
 
 static uint8_t *put_literal(const struct nu_hpack_encoder *e, uint8_t *at, uint8_t kind, unsigned bits, uint32_t name_index,
@@ -192,6 +201,19 @@ static uint8_t *put_literal(const struct nu_hpack_encoder *e, uint8_t *at, uint8
     if (name_index == 0)
         at = put_string(e, at, f->name);
     return put_string(e, at, f->value);
+}
+
+/* A literal without an entry; but a name that repeats and is in no table becomes one, with the value it has by chance, so
+ * that from then on it takes a byte or two. */
+static uint8_t *put_passing(struct nu_hpack_encoder *e, uint8_t *at, const struct outgoing *f, size_t size)
+{
+    uint32_t name = find_name(e, f);
+    const struct outgoing just_name = {.hash = f->name_hash};
+    if (name != 0 || size > e->table.max_size / 2 || !seen_before(e, &just_name))
+        return put_literal(e, at, 0, 4, name, f);
+    at = put_literal(e, at, 0x40, 6, 0, f);
+    add_entry(e, f);
+    return at;
 }
 
 static uint8_t *put_adaptive(struct nu_hpack_encoder *e, uint8_t *at, struct outgoing *f)
@@ -204,7 +226,7 @@ static uint8_t *put_adaptive(struct nu_hpack_encoder *e, uint8_t *at, struct out
         return put_int(at, 0x80, 7, index);
     /* What is so large that it would drive out most of the others stays outside. */
     if (size > e->table.max_size / 2 || !seen_before(e, f))
-        return put_literal(e, at, 0, 4, find_name(e, f), f);
+        return put_passing(e, at, f, size);
     at = put_literal(e, at, 0x40, 6, find_name(e, f), f);
     add_entry(e, f);
     return at;
@@ -220,8 +242,10 @@ uint8_t *nu_hpack_put(struct nu_hpack_encoder *e, uint8_t *at, uint16_t id, nu_s
     if (policy == NU_HPACK_ADAPTIVE)
         return put_adaptive(e, at, &f);
     if (f.name_index == 0)
-        f.name_hash = hash_name(&f);
-    return put_literal(e, at, policy == NU_HPACK_NEVER ? 0x10 : 0, 4, find_name(e, &f), &f);
+        f.hash = f.name_hash = hash_name(&f);
+    if (policy == NU_HPACK_NEVER)
+        return put_literal(e, at, 0x10, 4, find_name(e, &f), &f);
+    return put_passing(e, at, &f, f.name.len + f.value.len + NU_HPACK_OVERHEAD);
 }
 
 /* A static entry that has the value, too; 0: none. */

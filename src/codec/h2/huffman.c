@@ -46,48 +46,53 @@ static unsigned long_symbol(uint32_t window, unsigned *len)
     return huffman_long[(int32_t)(window >> (32 - l->bits)) - l->minus];
 }
 
-/* Bits that are to be decoded: the first n of `bits`, counted from its top; below them are ones. */
-struct bit_reader {
-    uint64_t bits;
-    unsigned n;
-    const uint8_t *in, *end;
-};
-
-/* At least 32 bits, or all there are. */
-static inline void refill(struct bit_reader *r)
+/* The symbol that `bits` begins with. */
+static inline unsigned next_symbol(uint64_t bits, unsigned *len)
 {
-    while (r->n <= 56 && r->in < r->end) {
-        unsigned shift = 56 - r->n;
-        r->bits = (r->bits & ~(0xffull << shift)) | (uint64_t)*r->in++ << shift;
-        r->n += 8;
-    }
+    unsigned entry = huffman_short[bits >> 56];
+    if (nu_unlikely(entry == 0))
+        return long_symbol((uint32_t)(bits >> 32), len);
+    *len = entry & 0xff;
+    return entry >> 8;
 }
 
-static inline void skip(struct bit_reader *r, unsigned n)
+/* The last bytes: `bits` has n, counted from its top, and zeros below; at most seven more come from [in, end). */
+static ssize_t decode_end(uint64_t bits, unsigned n, const uint8_t *in, const uint8_t *end, uint8_t *out, uint8_t *to)
 {
-    r->bits = r->bits << n | ((1ull << n) - 1);
-    r->n -= n;
+    for (;;) {
+        for (; n <= 56 && in < end; n += 8)
+            bits |= (uint64_t)*in++ << (56 - n);
+        unsigned len, symbol = next_symbol(n < 64 ? bits | ~0ull >> n : bits, &len);
+        if (nu_unlikely(len > n)) /* no code begins with seven ones and is shorter than what is left */
+            return n < 8 && (n == 0 || bits >> (64 - n) == (1u << n) - 1) ? to - out : -1;
+        if (nu_unlikely(symbol == EOS))
+            return -1;
+        *to++ = (uint8_t)symbol;
+        bits <<= len;
+        n -= len;
+    }
 }
 
 ssize_t nu_huffman_decode(const uint8_t *in, size_t n, uint8_t *out)
 {
-    struct bit_reader r = {.bits = ~0ull, .in = in, .end = in + n};
+    const uint8_t *end = in + n;
     uint8_t *to = out;
-    for (;;) {
-        if (r.n < 32)
-            refill(&r);
-        unsigned len, symbol, entry = huffman_short[r.bits >> 56];
-        if (nu_likely(entry != 0)) {
-            len = entry & 0xff;
-            symbol = entry >> 8;
-        } else {
-            symbol = long_symbol((uint32_t)(r.bits >> 32), &len);
-        }
-        if (nu_unlikely(len > r.n)) /* no code begins with seven ones and is shorter than what is left */
-            return r.n < 8 && r.bits == ~0ull ? to - out : -1;
-        if (nu_unlikely(symbol == EOS))
-            return -1;
-        *to++ = (uint8_t)symbol;
-        skip(&r, len);
+    uint64_t bits = 0; /* what is to be decoded, from the top; below n_bits of it there is the beginning of what follows */
+    unsigned n_bits = 0;
+    while (end - in >= 8) {
+        uint64_t word;
+        memcpy(&word, in, 8);
+        bits |= __builtin_bswap64(word) >> n_bits;
+        in += (63 - n_bits) / 8;
+        n_bits |= 56;
+        do {
+            unsigned len, symbol = next_symbol(bits, &len);
+            if (nu_unlikely(symbol == EOS))
+                return -1;
+            *to++ = (uint8_t)symbol;
+            bits <<= len;
+            n_bits -= len;
+        } while (n_bits >= 30); /* the longest code */
     }
+    return decode_end(n_bits > 0 ? bits & ~(~0ull >> n_bits) : 0, n_bits, in, end, out, to);
 }

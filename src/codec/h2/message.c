@@ -203,9 +203,9 @@ enum h2_verdict h2_check_field(struct nu_h2 *c, struct nu_h2_stream *s, struct n
     c->block.n_fields += !is_cookie(f);
     if (bytes > c->opt->max_head_bytes || c->block.n_fields > c->opt->max_headers_count)
         return H2_TOO_LARGE;
-    if (!f->clean) {
+    if (!f->clean_name || !f->clean_value) {
         bool pseudo = f->name.len > 0 && f->name.ptr[0] == ':';
-        if ((!pseudo && !name_ok(f->name)) || !value_ok(c->opt, f->value)) {
+        if ((!f->clean_name && !pseudo && !name_ok(f->name)) || !value_ok(c->opt, f->value)) {
             *reason = NU_STR("a character that no field may have");
             return H2_BAD_FIELD;
         }

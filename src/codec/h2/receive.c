@@ -263,6 +263,8 @@ static void begin_frame(struct nu_h2 *c)
         return;
     if (c->ops->on_activity != NULL && (c->frame.type != H2_PING || (c->frame.flags & H2_ACK) == 0))
         c->ops->on_activity(c);
+    if (h2_over(c))
+        return;
     if (c->frame.type >= H2_N_FRAME_TYPES) { /* s5.5: ignored */
         c->frame.skip = c->frame.length;
         return;

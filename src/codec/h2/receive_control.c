@@ -56,10 +56,6 @@ static void shift_window(struct nu_h2 *c, struct nu_h2_stream *s, int64_t by)
 
 static void set_initial_window(struct nu_h2 *c, uint32_t size)
 {
-    if (size > H2_MAX_WINDOW) {
-        h2_protocol_error(c, NU_H2_FLOW_CONTROL_ERROR, NU_STR("SETTINGS_INITIAL_WINDOW_SIZE over 2^31-1"));
-        return;
-    }
     int64_t by = (int64_t)size - (int64_t)c->peer_initial_window;
     c->peer_initial_window = size;
     if (by != 0)
@@ -84,9 +80,6 @@ static void apply_setting(struct nu_h2 *c, uint16_t id, uint32_t value)
     case H2_MAX_CONCURRENT_STREAMS:
         c->peer_max_streams = value;
         break;
-    case H2_INITIAL_WINDOW_SIZE:
-        set_initial_window(c, value);
-        break;
     case H2_MAX_FRAME_SIZE:
         if (value < H2_FRAME_MAX || value > 0xffffff)
             invalid_setting(c, NU_STR("an invalid SETTINGS_MAX_FRAME_SIZE"));
@@ -97,6 +90,10 @@ static void apply_setting(struct nu_h2 *c, uint16_t id, uint32_t value)
         else
             c->peer_allows_connect = value == 1;
         break;
+    case H2_INITIAL_WINDOW_SIZE:
+        if (value > H2_MAX_WINDOW)
+            h2_protocol_error(c, NU_H2_FLOW_CONTROL_ERROR, NU_STR("SETTINGS_INITIAL_WINDOW_SIZE over 2^31-1"));
+        break; /* h2_on_settings applies the last one */
     default: /* unknown ones are ignored */
         break;
     }
@@ -130,8 +127,14 @@ void h2_on_settings(struct nu_h2 *c, const uint8_t *p, uint32_t n)
         h2_protocol_error(c, NU_H2_ENHANCE_YOUR_CALM, NU_STR("too many settings in a frame"));
         return;
     }
-    for (uint32_t i = 0; i < n && !h2_over(c); i += 6)
+    int64_t window = -1;
+    for (uint32_t i = 0; i < n && !h2_over(c); i += 6) {
         apply_setting(c, h2_get16(p + i), h2_get32(p + i + 2));
+        if (h2_get16(p + i) == H2_INITIAL_WINDOW_SIZE)
+            window = h2_get32(p + i + 2); /* a walk over all streams: once */
+    }
+    if (window >= 0 && !h2_over(c))
+        set_initial_window(c, (uint32_t)window);
     if (h2_over(c))
         return;
     c->settings_received = true;

@@ -41,7 +41,10 @@ static void open_request(struct nu_h2 *c, uint32_t id, bool self_dependent)
         return;
     }
     h2_stream_begin(c, s, id);
-    want_block(c, s, NU_H2_HEAD);
+    if (h2_over(c)) /* on_open closed the session */
+        h2_stream_close(c, s, &(struct nu_h2_reset){.cause = NU_H2_RESET_CONNECTION});
+    else
+        want_block(c, s, NU_H2_HEAD);
 }
 
 /* A second head on an open stream. */

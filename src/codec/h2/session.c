@@ -224,10 +224,10 @@ void nu_h2_clear(struct nu_h2 *c)
 void nu_h2_trim(struct nu_h2 *c)
 {
     nu_hpack_table_trim(&c->decoder.table);
-    nu_hpack_table_trim(&c->encoder.table);
+    nu_hpack_encoder_trim(&c->encoder);
     if (c->n_streams == 0 && c->table != c->few) {
         nu_free(c->table);
-        memset(c->few, 0, sizeof(c->few));
+        memset(c->few, 0, sizeof(c->few)); /* as they were when the table grew */
         c->table = c->few;
         c->table_cap = NU_H2_FEW_SLOTS;
     }

@@ -7,56 +7,47 @@
 #include "base/alloc.h"
 #include "codec/h2/h2_priv.h"
 
-/* ---- the table: open addressing, linear probing; identifiers of one side are consecutive ---- */
+/* ---- the table: chains by identifier ---- */
 
-static uint32_t slot_of(const struct nu_h2 *c, uint32_t id)
+/* Those of one side are consecutive, which makes chains of one; the upper bits are in it for peers that leave gaps. */
+static struct nu_h2_stream **chain_of(const struct nu_h2 *c, uint32_t id)
 {
-    return (id >> 1) & (c->table_cap - 1);
+    uint32_t n = id >> 1, upper = n >> __builtin_ctz(c->table_cap);
+    return &c->table[(n + upper * 0x9e3779b1u) & (c->table_cap - 1)];
 }
 
 struct nu_h2_stream *h2_find(const struct nu_h2 *c, uint32_t id)
 {
-    for (uint32_t i = slot_of(c, id); c->table[i] != NULL; i = (i + 1) & (c->table_cap - 1))
-        if (c->table[i]->id == id)
-            return c->table[i];
-    return NULL;
+    struct nu_h2_stream *s = *chain_of(c, id);
+    while (s != NULL && s->id != id)
+        s = s->chain;
+    return s;
 }
 
 static void table_put(struct nu_h2 *c, struct nu_h2_stream *s)
 {
-    uint32_t i = slot_of(c, s->id);
-    while (c->table[i] != NULL)
-        i = (i + 1) & (c->table_cap - 1);
-    c->table[i] = s;
+    struct nu_h2_stream **chain = chain_of(c, s->id);
+    s->chain = *chain;
+    *chain = s;
 }
 
 static void table_grow(struct nu_h2 *c)
 {
     struct nu_h2_stream **old = c->table;
-    uint32_t n = c->table_cap;
-    c->table_cap = 2 * n;
+    c->table_cap *= 2;
     c->table = nu_calloc(c->table_cap, sizeof(struct nu_h2_stream *));
-    for (uint32_t i = 0; i < n; i++)
-        if (old[i] != NULL)
-            table_put(c, old[i]);
+    nu_list_foreach (l, &c->streams)
+        table_put(c, nu_list_entry(l, struct nu_h2_stream, node));
     if (old != c->few)
         nu_free(old);
 }
 
-/* Those behind it move up, unless they are where they belong. */
 static void table_del(struct nu_h2 *c, const struct nu_h2_stream *s)
 {
-    uint32_t mask = c->table_cap - 1, hole = slot_of(c, s->id);
-    while (c->table[hole] != s)
-        hole = (hole + 1) & mask;
-    for (uint32_t i = (hole + 1) & mask; c->table[i] != NULL; i = (i + 1) & mask) {
-        uint32_t home = slot_of(c, c->table[i]->id);
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            c->table[hole] = c->table[i];
-            hole = i;
-        }
-    }
-    c->table[hole] = NULL;
+    struct nu_h2_stream **at = chain_of(c, s->id);
+    while (*at != s)
+        at = &(*at)->chain;
+    *at = s->chain;
 }
 
 /* ---- those that are over ---- */
@@ -121,10 +112,9 @@ void h2_stream_begin(struct nu_h2 *c, struct nu_h2_stream *s, uint32_t id)
     s->send_window = c->peer_initial_window;
     s->recv_window = c->opt->initial_stream_window_size;
     s->opened_ms = c->now_ms;
-    nu_list_push_back(&c->streams, &s->node);
-    if ((c->n_streams + 1) * 4 > c->table_cap * 3)
+    if (c->n_streams++ == c->table_cap)
         table_grow(c);
-    c->n_streams++;
+    nu_list_push_back(&c->streams, &s->node);
     table_put(c, s);
 }
 
