@@ -204,8 +204,6 @@ struct nu_cluster_build *nu_cluster_build(struct nu_factory *outer, const struct
     b->assignment = nu_assignment_build(&f, msg, b->type);
     b->wait_for_warm = msg->wait_for_warm_on_init == NULL || *msg->wait_for_warm_on_init;
     b->info->per_host_max_connections = UINT64_MAX;
-    b->info->preconnect_per_upstream = 1.0;
-    b->info->drain_connections_on_host_removal = msg->ignore_health_on_host_removal;
     if (outer->diags->n_errors != errors)
         nu_cluster_build_drop(&b);
     return b;

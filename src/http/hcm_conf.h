@@ -91,7 +91,6 @@ struct nu_hcm_conf {
     enum nu_server_header server_header;
     nu_str via;
     nu_str scheme_to_overwrite;      /* scheme_header_transformation; empty: none */
-    bool scheme_match_upstream;
     bool add_user_agent;
     nu_str user_agent_cluster, user_agent_node;
 
@@ -112,7 +111,6 @@ struct nu_hcm_conf {
     uint32_t xff_num_trusted_hops;
     bool skip_xff_append;
     bool append_x_forwarded_port;
-    bool represent_ipv4_as_mapped_ipv6;
     const struct nu_ip_detection *const *ip_detection; /* empty: XFF by the rules of use_remote_address */
     unsigned n_ip_detection;
     const struct nu_cidr *internal_ranges;
@@ -127,12 +125,9 @@ struct nu_hcm_conf {
     bool strip_matching_port, strip_any_port, strip_trailing_host_dot;
     bool proxy_100_continue;
 
-    const struct nu_header_mutations *early_header_mutations;
     const struct nu_local_reply_conf *local_reply; /* NULL: none */
     struct nu_access_logs access_logs;
     bool log_on_new_request, log_on_tunnel_established; /* access_log_options */
-    nu_ms log_interval;              /* 0: none */
-    bool append_local_overload;
 };
 
 /* The network filter itself (http/conn_manager.c): what conf->base.attach is set to. */

@@ -42,7 +42,6 @@ struct nu_route {
     int64_t request_body_buffer_limit;        /* -1: none given */
     nu_ms max_stream_duration;                /* .v < 0: the connection manager's */
     nu_ms grpc_timeout_max, grpc_timeout_offset; /* of the grpc-timeout header; .v < 0: not given, the header is not read */
-    nu_ms flush_timeout;                      /* .v < 0: the connection manager's */
     /* upgrade_configs of the route: type (lower case) -> enabled; a CONNECT without connect_config is refused */
     struct nu_route_upgrade {
         nu_str type;

@@ -78,7 +78,6 @@ struct nu_conn {
     unsigned write_end_sent : 1;
     unsigned above_high : 1;
     unsigned transport_up : 1;
-    unsigned dispatching : 1;
     unsigned peer_fin : 1;      /* RDHUP/HUP seen */
     unsigned urgent : 1;        /* the peer has sent urgent data: a read stops before it */
     unsigned local_closed : 1;

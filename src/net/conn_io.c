@@ -127,9 +127,7 @@ static bool pass(struct nu_conn *c, enum read_end *how)
 static void offer(struct nu_conn *c, bool end)
 {
     c->redispatch = 0;
-    c->dispatching = 1;
     nu_filters_on_data(c, end);
-    c->dispatching = 0;
 }
 
 static void both_ends_closed(struct nu_conn *c)

@@ -203,7 +203,7 @@ bool nu_route_entry_build(struct nu_route_builder *b, const struct envoy_config_
     r->name = nu_arena_str(b->f.arena, msg->name);
     r->vhost = &v->vhost;
     r->table = b->t;
-    r->idle_timeout = r->flush_timeout = r->max_stream_duration = NU_MS(-1);
+    r->idle_timeout = r->max_stream_duration = NU_MS(-1);
     r->grpc_timeout_max = r->grpc_timeout_offset = NU_MS(-1);
     r->request_body_buffer_limit = route_body_limit(msg, v);
     e->legacy_body_limit = msg->per_request_buffer_limit_bytes != NULL ? (int64_t)*msg->per_request_buffer_limit_bytes

@@ -53,9 +53,6 @@ struct nu_cluster_info {
     nu_ms max_stream_duration;          /* 0: none */
     uint64_t max_requests_per_connection; /* 0: unlimited */
     struct nu_connect_options connect;  /* keepalive, source address */
-    bool close_connections_on_host_health_failure;
-    bool drain_connections_on_host_removal; /* ignore_health_on_host_removal and friends */
-    double preconnect_per_upstream;
     const struct nu_lb_ops *lb;
     const void *lb_conf;
     uint32_t panic_threshold;           /* percent */
@@ -72,7 +69,6 @@ struct nu_cluster_info {
 struct nu_priority_hosts {
     struct nu_host **all, **healthy, **degraded;
     uint32_t n_all, n_healthy, n_degraded, n_excluded;
-    bool equal_weights;
     uint32_t overprovisioning; /* percent, 140 */
     struct nu_locality_hosts {
         nu_str region, zone, sub_zone;

@@ -16,7 +16,7 @@ static nu_str put(char **to, nu_str s)
     return copy;
 }
 
-struct nu_host *nu_host_new(struct nu_cluster *c, const struct nu_host_conf *conf, uint64_t now_ms)
+struct nu_host *nu_host_new(struct nu_cluster *c, const struct nu_host_conf *conf)
 {
     /* One block: the struct, a pool table entry per loop, the strings. */
     size_t pools = ((size_t)c->server->workers->n + 1) * sizeof(struct nu_host_pools *);
@@ -35,7 +35,6 @@ struct nu_host *nu_host_new(struct nu_cluster *c, const struct nu_host_conf *con
     nu_atomic_u32_set(&h->health_flags, conf->health_flags);
     h->canary = conf->canary;
     h->labels = nu_host_labels_copy(&conf->labels);
-    h->created_ms = now_ms;
     return h;
 }
 

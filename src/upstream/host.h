@@ -58,10 +58,8 @@ struct nu_host {
     struct nu_host_labels labels; /* for transport_socket_matches; own memory */
     const struct google_protobuf_Struct *metadata_envoy_lb;
     struct nu_host_stats stats;
-    uint64_t created_ms;
     struct nu_atomic_u32 removed; /* no longer in the cluster: its pools drain */
     bool kept;                    /* main thread, while memberships are compared */
-    void *lb_data;                /* of the balancer that wants something per host */
     struct nu_host_pools *pools[]; /* [worker index, main last]; each worker touches its own entry only */
 };
 
@@ -74,7 +72,7 @@ struct nu_host_conf {
     struct nu_host_labels labels;
 };
 /* Main thread: a host with one reference. */
-struct nu_host *nu_host_new(struct nu_cluster *c, const struct nu_host_conf *conf, uint64_t now_ms);
+struct nu_host *nu_host_new(struct nu_cluster *c, const struct nu_host_conf *conf);
 
 struct nu_sb;
 struct nu_host *nu_host_ref(struct nu_host *h);

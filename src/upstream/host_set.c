@@ -75,14 +75,6 @@ static uint32_t collect_some(struct build *b, uint32_t priority, int64_t localit
     return n;
 }
 
-static bool weights_equal(struct nu_host *const *list, uint32_t n)
-{
-    for (uint32_t i = 1; i < n; i++)
-        if (nu_atomic_u32_get(&list[i]->weight) != nu_atomic_u32_get(&list[0]->weight))
-            return false;
-    return true;
-}
-
 static void build_localities(struct build *b, struct nu_priority_hosts *p, uint32_t priority,
                              struct nu_locality_hosts *room)
 {
@@ -122,7 +114,6 @@ static void build_priority(struct build *b, struct nu_host_set *s, uint32_t prio
     p->n_all = collect(b, priority, -1, -1, &p->all);
     p->n_healthy = collect_some(b, priority, -1, NU_HEALTHY, p->all, p->n_all, &p->healthy);
     p->n_degraded = collect_some(b, priority, -1, NU_DEGRADED, p->all, p->n_all, &p->degraded);
-    p->equal_weights = weights_equal(p->all, p->n_all);
     s->n_all += p->n_all;
     s->n_healthy += p->n_healthy;
     s->n_degraded += p->n_degraded;
@@ -197,7 +188,7 @@ struct nu_host *nu_host_index_take(struct nu_host_index *x, struct nu_cluster *c
 {
     struct nu_host *h = x != NULL ? nu_map_get(&x->by_address, conf->address->text) : NULL;
     if (h == NULL || !same_host(h, conf))
-        return nu_host_new(c, conf, nu_loop_now_ms(nu_workers_main(c->server->workers)->loop));
+        return nu_host_new(c, conf);
     nu_atomic_u32_set(&h->weight, conf->weight);
     uint32_t flags = nu_atomic_u32_get(&h->health_flags);
     nu_atomic_u32_set(&h->health_flags, (flags & ~EDS_FLAGS) | conf->health_flags);
