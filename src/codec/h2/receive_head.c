@@ -29,8 +29,10 @@ static void refuse(struct nu_h2 *c, uint32_t id, enum nu_h2_code code)
 static void open_request(struct nu_h2 *c, uint32_t id, bool self_dependent)
 {
     h2_note_opened(c, id);
-    if (c->goaway_sent && id > c->goaway_last_id)
-        return; /* s6.8: we said that we would not look at it */
+    if (c->goaway_sent && id > c->goaway_last_id) { /* s6.8: we said that we would not look at it */
+        h2_note_reset(c, id);
+        return;
+    }
     if (self_dependent) {
         refuse(c, id, NU_H2_PROTOCOL_ERROR);
         return;

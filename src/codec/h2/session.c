@@ -242,6 +242,7 @@ const struct nu_h2_failure *nu_h2_failure(const struct nu_h2 *c)
 
 int nu_h2_flush(struct nu_h2 *c, size_t budget, size_t unsent)
 {
+    c->flush_wanted = true; /* nobody needs to be told */
     h2_release_outbound(c, unsent);
     while (!h2_over(c) && c->send_window > 0 && c->out.len < budget && !nu_list_empty(&c->ready))
         h2_send_some(c, nu_list_entry(c->ready.next, struct nu_h2_stream, ready));

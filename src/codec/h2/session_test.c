@@ -343,6 +343,61 @@ static void extended_connect_needs_permission(void **state)
     }
 }
 
+/* What crosses with a GOAWAY is ignored, bodies too, and does not cost the connection its window. */
+static void what_comes_after_goaway_is_ignored(void **state)
+{
+    (void)state;
+    struct pair *p = pair_new();
+    pair_start(p);
+    run(p, 1000, 1000);
+    nu_h2_goaway(&p->server.h2, NU_H2_NO_ERROR);
+    app_request(&p->client, "POST", "/", "body");
+    run(p, 1000, 1000);
+    assert_int_equal(p->server.n_open, 0);
+    expect_log(&p->client, "goaway 0 0\nreset 1 goaway 7 http2.remote_refuse\n");
+    assert_int_equal(p->server.counts[NU_H2_COUNT_tx_reset], 0);
+    assert_int_equal(p->server.h2.recv_window + p->server.h2.recv_due, p->server.opt.initial_connection_window_size);
+    pair_free(p);
+}
+
+/* The cost of an end does not depend on how many others there are: identifiers of every spacing find their stream. */
+static void many_streams_are_found_and_closed(void **state)
+{
+    (void)state;
+    for (uint32_t spacing = 2; spacing <= 4096; spacing *= 8) {
+        struct app *a = nu_new(struct app);
+        struct nu_sb in = {0};
+        app_prepare(a);
+        a->opt.max_concurrent_streams = 5000;
+        a->opt.premature_reset_total_stream_count = 0;
+        a->opt.stream_reset_burst = 0;
+        app_start(a, true);
+        raw_preface(&in);
+        for (uint32_t i = 0; i < 5000; i++)
+            raw_frame(&in, H2_HEADERS, H2_END_HEADERS, 1 + i * spacing, RAW_GET, sizeof(RAW_GET) - 1);
+        app_receive(a, in.ptr, in.len);
+        assert_int_equal(a->h2.n_streams, 5000);
+        uint32_t longest = 0;
+        for (uint32_t i = 0; i < a->h2.table_cap; i++) {
+            uint32_t n = 0;
+            for (struct nu_h2_stream *s = a->h2.table[i]; s != NULL; s = s->chain)
+                n++;
+            longest = nu_max(longest, n);
+        }
+        assert_in_range(longest, 1, 16);
+        in.len = 0;
+        for (uint32_t i = 0; i < 5000; i += 2)
+            raw_frame(&in, H2_RST_STREAM, 0, 1 + i * spacing, "\0\0\0\x08", 4);
+        app_receive(a, in.ptr, in.len);
+        assert_int_equal(a->h2.n_streams, 2500);
+        for (uint32_t i = 0; i < 5000; i++)
+            assert_int_equal(h2_find(&a->h2, 1 + i * spacing) != NULL, i % 2);
+        app_free(a);
+        nu_sb_free(&in);
+        nu_free(a);
+    }
+}
+
 static void closing_resets_all_streams(void **state)
 {
     (void)state;
@@ -427,6 +482,8 @@ int main(void)
         cmocka_unit_test(more_streams_than_allowed_are_refused),
         cmocka_unit_test(pings_are_answered),
         cmocka_unit_test(extended_connect_needs_permission),
+        cmocka_unit_test(what_comes_after_goaway_is_ignored),
+        cmocka_unit_test(many_streams_are_found_and_closed),
         cmocka_unit_test(closing_resets_all_streams),
         cmocka_unit_test(any_callback_may_end_the_stream_or_the_session),
         cmocka_unit_test(an_idle_session_is_small),
