@@ -80,7 +80,7 @@ bool nu_tls_client_prepare(struct nu_tls_conn *t)
         SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if (ctx->allow_renegotiation)
         SSL_set_renegotiate_mode(ssl, ssl_renegotiate_freely);
-    SSL_set_enforce_rsa_key_usage(ssl, ctx->enforce_rsa_key_usage);
+    SSL_set_enforce_rsa_key_usage(ssl, 1); /* the library's default is not to */
     SSL_SESSION *session =
         ctx->sessions != NULL ? nu_tls_sessions_get(ctx->sessions, t->conn->worker->index, asked_name(ssl)) : NULL;
     if (session != NULL)
@@ -109,6 +109,9 @@ static bool check_message(struct nu_factory *f, const upstream_msg *m)
         nu_pb_error(f->diags, m, "sni", "SNI names containing NULL-byte are not allowed");
         return false;
     }
+    if (m->enforce_rsa_key_usage != NULL && !*m->enforce_rsa_key_usage)
+        nu_pb_warn(f->diags, m, "enforce_rsa_key_usage",
+                   "the key usage of RSA certificates is checked all the same, as Envoy 1.40 does");
     return true;
 }
 
@@ -119,7 +122,6 @@ static void finish(struct nu_tls_source *s, const upstream_msg *m, struct nu_tls
     c->sni = nu_arena_str(&c->arena, m->sni);
     c->auto_sni_san_validation = m->auto_sni_san_validation;
     c->allow_renegotiation = m->allow_renegotiation;
-    c->enforce_rsa_key_usage = m->enforce_rsa_key_usage != NULL && *m->enforce_rsa_key_usage;
     if (c->alpn_len > 0)
         SSL_CTX_set_alpn_protos(ctx, c->alpn, (unsigned)c->alpn_len);
     if (keys == 0)

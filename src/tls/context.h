@@ -54,7 +54,7 @@ struct nu_tls_context {
     const struct nu_ticket_ring *ring;
     /* client */
     nu_str sni;
-    bool auto_sni_san_validation, allow_renegotiation, enforce_rsa_key_usage;
+    bool auto_sni_san_validation, allow_renegotiation;
     struct nu_tls_sessions *sessions; /* to resume; NULL: none are kept */
 };
 
