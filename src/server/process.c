@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/envoy_version.h"
@@ -550,11 +551,22 @@ static int load(struct nu_process *p)
     return code;
 }
 
+/* Keys are in memory: a core is only written when that is asked for. (PR_SET_DUMPABLE 0 would take /proc/self from us, too.) */
+static void set_core_dumps(bool enabled)
+{
+    struct rlimit limit;
+    if (enabled) {
+        prctl(PR_SET_DUMPABLE, 1);
+    } else if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+        limit.rlim_cur = 0;
+        setrlimit(RLIMIT_CORE, &limit);
+    }
+}
+
 int nu_process_run(const struct nu_options *o)
 {
     struct nu_process *p = nu_new(struct nu_process);
-    if (o->enable_core_dump)
-        prctl(PR_SET_DUMPABLE, 1);
+    set_core_dumps(o->enable_core_dump);
     if (o->mode == NU_RUN_SERVE)
         nu_log(main, NU_LOG_INFO, "nuncio " NU_VERSION ", as Envoy " NU_ENVOY_VERSION ", %u worker(s)", o->concurrency);
     process_init(p, o);

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import ssl
 import subprocess
@@ -426,3 +427,36 @@ def test_a_watched_ca_changes(proxy, certs, tmp_path):
     os.rename(tmp_path / "new", folder / "ca")
     wait_until(lambda: admitted(p.port, certs.stranger), "the new CA")
     assert not admitted(p.port, certs.client)
+
+
+# --- TL-13: secrets ---
+
+@pytest.mark.own
+@pytest.mark.parametrize("args, none", [((), True), (("--enable-core-dump",), False)])
+def test_no_core_is_written_unless_asked_for(proxy, args, none):
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    if hard == 0:
+        pytest.skip("there are no cores here at all")
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        p = proxy(c.http(c.direct()), args=args, env={"ASAN_OPTIONS": "disable_coredump=0"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    limit = re.search(r"Max core file size +(\S+)", open(f"/proc/{p.process.pid}/limits").read()).group(1)
+    assert (limit == "0") == none
+
+
+@pytest.mark.own
+def test_no_key_is_told(proxy, certs, tmp_path):
+    """Neither by any page of the admin interface nor in the log, when everything is logged."""
+    ticket = os.urandom(80)
+    (tmp_path / "ticket").write_bytes(ticket)
+    key = certs.server.key.read_text()
+    conf = tls.downstream(session_ticket_keys={"keys": [{"filename": str(tmp_path / "ticket")}]}, common={"tls_certificates": [
+        {"certificate_chain": {"filename": str(certs.server.chain)}, "private_key": {"inline_string": key}}]})
+    p = proxy(c.bootstrap([listener(conf)]), args=("--log-level", "trace"))
+    assert admitted(p.port, None)
+    body = key.splitlines()[1][:40]
+    for page in ("/config_dump?include_eds", "/certs", "/server_info", "/stats", "/listeners", "/clusters", "/init_dump"):
+        assert body not in p.admin(page).text, page
+    assert body not in p.log()
