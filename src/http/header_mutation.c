@@ -183,7 +183,7 @@ static void apply_one(const struct mutation *m, struct nu_http_headers *h, const
     bool exists = nu_headers_get(h, m->name).ptr != NULL;
     if ((m->action == ADD_IF_ABSENT && exists) || (m->action == OVERWRITE_IF_EXISTS && !exists))
         return;
-    nu_str value = nu_formatter_run_arena(m->value, e, h->arena);
+    nu_str value = nu_header_value_clean(nu_formatter_run_arena(m->value, e, h->arena), h->arena);
     if (value.len == 0 && !m->keep_empty)
         return;
     if (m->action == APPEND_OR_ADD || m->action == ADD_IF_ABSENT)

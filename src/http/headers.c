@@ -340,3 +340,22 @@ bool nu_headers_is_upgrade(const struct nu_http_headers *h)
             return true;
     return false;
 }
+
+static bool ends_a_line(char ch)
+{
+    return ch == '\r' || ch == '\n' || ch == '\0';
+}
+
+nu_str nu_header_value_clean(nu_str value, struct nu_arena *a)
+{
+    size_t at = 0;
+    while (at < value.len && !ends_a_line(value.ptr[at]))
+        at++;
+    if (at == value.len)
+        return value;
+    char *copy = nu_arena_cstr(a, value);
+    for (; at < value.len; at++)
+        if (ends_a_line(copy[at]))
+            copy[at] = '_';
+    return nu_str_make(copy, value.len);
+}

@@ -194,4 +194,8 @@ bool nu_headers_is_grpc(const struct nu_http_headers *h);
 /* Upgrade request: Connection has "upgrade" and there is an Upgrade header. */
 bool nu_headers_is_upgrade(const struct nu_http_headers *h);
 
+/* A value made of what a peer says of itself (its certificate, SNI) as a header may have it: '_' for each CR, LF and NUL. The same
+ * string when there is none, else a copy in `a`. */
+nu_str nu_header_value_clean(nu_str value, struct nu_arena *a);
+
 #endif

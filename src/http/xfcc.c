@@ -170,7 +170,7 @@ void nu_xfcc_apply(const struct nu_xfcc_conf *c, const struct nu_tls_info *tls, 
         return;
     struct details d = {c, tls, a};
     nu_str before = c->mode == NU_XFCC_APPEND_FORWARD ? nu_headers_get_id(h, NU_HDR_X_FORWARDED_CLIENT_CERT) : NU_STR("");
-    nu_headers_set_id(h, NU_HDR_X_FORWARDED_CLIENT_CERT, with_element(&d, before));
+    nu_headers_set_id(h, NU_HDR_X_FORWARDED_CLIENT_CERT, nu_header_value_clean(with_element(&d, before), a));
 }
 
 /* ---- reading ---- */

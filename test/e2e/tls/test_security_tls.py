@@ -310,6 +310,7 @@ def test_a_server_name_forges_no_line(proxy, upstream, tmp_path, name, logged):
     assert path.read_bytes().decode(errors="replace") == f"[{logged}]\n"
 
 
+@pytest.mark.own  # Envoy 1.40 answers 503 then
 @pytest.mark.parametrize("tag", [0x82, 0x86])
 def test_a_subject_forges_no_header(proxy, upstream, certs, tmp_path, tag):
     evil = pki.make(tmp_path, "evil", subject="/CN=a\r\nx-evil: yes\r\n", issuer=certs.ca,
@@ -320,12 +321,11 @@ def test_a_subject_forges_no_header(proxy, upstream, certs, tmp_path, tag):
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"subject": True, "uri": True, "dns": True})
     p = proxy(c.bootstrap([listener(strict(certs, trusting(certs)), "main", hcm)], [c.cluster("up", up.port)]))
-    if not admitted(p.port, evil):  # the whole request is refused
-        return
+    assert admitted(p.port, evil)
     request = up.next()
     assert not request.all("x-evil")
     for value in request.all("x-subject") + request.all("x-forwarded-client-cert"):
-        assert "\r" not in value and "\n" not in value
+        assert not set(value) & set("\r\n\0")
 
 
 # --- PA-13: names of any length ---
