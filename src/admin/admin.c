@@ -48,18 +48,10 @@ nu_str nu_admin_version(void)
 
 /* ---- statistics ---- */
 
-static void drop_scope(void *arg)
-{
-    struct nu_scope *s = arg;
-    nu_scope_unref(&s);
-}
-
 static struct nu_scope *scope(struct nu_factory *f, const struct nu_stat_layout *layout, nu_str prefix, nu_str plain,
                               const struct nu_stat_tag *tag)
 {
-    struct nu_scope *s = nu_scope_get(f->server->stats, layout, prefix, plain, tag, tag != NULL ? 1 : 0);
-    nu_arena_on_clear(f->arena, drop_scope, s);
-    return s;
+    return nu_factory_keep_scope(f, nu_scope_get(f->server->stats, layout, prefix, plain, tag, tag != NULL ? 1 : 0));
 }
 
 static void make_scopes(struct nu_factory *f, struct nu_hcm_conf *c)

@@ -38,9 +38,9 @@
     })
 #define nu_max(a, b)                                                                               \
     __extension__({                                                                                \
-        __typeof__(a) a_ = (a);                                                                    \
-        __typeof__(b) b_ = (b);                                                                    \
-        a_ > b_ ? a_ : b_;                                                                         \
+        __typeof__(a) max_a_ = (a);                                                                \
+        __typeof__(b) max_b_ = (b);                                                                \
+        max_a_ > max_b_ ? max_a_ : max_b_; /* other names than nu_min's: the two are nested */     \
     })
 
 #endif

@@ -130,24 +130,13 @@ static void build_transport(struct nu_factory *f, const struct envoy_config_core
     info->secure = info->transport->secure;
 }
 
-static void drop_scope(void *arg)
-{
-    struct nu_scope *s = arg;
-    nu_scope_unref(&s);
-}
-
 static struct nu_scope *match_scope(struct nu_factory *f, nu_str name)
 {
-    char *cluster = nu_arena_cstr(f->arena, f->stat_cluster);
-    for (char *p = cluster; *p != '\0'; p++)
-        if (*p == ':')
-            *p = '_';
-    nu_str prefix = nu_arena_printf(f->arena, "cluster.%s.%.*s.", cluster, NU_STR_ARG(name));
+    nu_str cluster = f->stat_cluster;
+    nu_str prefix = nu_arena_printf(f->arena, "cluster.%.*s.%.*s.", NU_STR_ARG(cluster), NU_STR_ARG(name));
     nu_str plain = nu_arena_printf(f->arena, "cluster.%.*s.", NU_STR_ARG(name));
-    struct nu_stat_tag tag = {NU_STR("envoy.cluster_name"), nu_str_from(cluster)};
-    struct nu_scope *s = nu_scope_get(f->server->stats, &nu_transport_match_layout, prefix, plain, &tag, 1);
-    nu_arena_on_clear(f->arena, drop_scope, s);
-    return s;
+    struct nu_stat_tag tag = {NU_STR("envoy.cluster_name"), cluster};
+    return nu_factory_keep_scope(f, nu_scope_get(f->server->stats, &nu_transport_match_layout, prefix, plain, &tag, 1));
 }
 
 static void build_transport_matches(struct nu_factory *f, const struct envoy_config_cluster_v3_Cluster *msg,
@@ -177,10 +166,8 @@ static struct nu_cluster_build *build_new(nu_str name, nu_str stat_name)
     struct nu_cluster_build *b = nu_zalloc(sizeof(*b) + name.len + stat_name.len);
     if (name.len > 0) /* a cluster without one is an error that is reported later */
         memcpy(b->text, name.ptr, name.len);
-    if (stat_name.len > 0)
-        memcpy(b->text + name.len, stat_name.ptr, stat_name.len);
     b->name = nu_str_make(b->text, name.len);
-    b->stat_name = nu_str_make(b->text + name.len, stat_name.len);
+    b->stat_name = nu_stat_clean(b->text + name.len, stat_name);
     return b;
 }
 

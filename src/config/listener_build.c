@@ -8,6 +8,7 @@
 #include "envoy/config/listener/v3/listener.nu.h"
 #include "listener/listener.h"
 #include "net/duration.h"
+#include "stats/stats.h"
 
 typedef struct envoy_config_listener_v3_Listener listener_msg;
 
@@ -164,11 +165,7 @@ static bool build_listener_filters(struct nu_factory *f, struct nu_listener_conf
 /* As statistics name it: "127.0.0.1:80" is 127.0.0.1_80. */
 static nu_str stat_name(struct nu_arena *a, nu_str text)
 {
-    char *s = nu_arena_cstr(a, text);
-    for (size_t i = 0; i < text.len; i++)
-        if (s[i] == ':')
-            s[i] = '_';
-    return nu_str_make(s, text.len);
+    return nu_stat_clean(nu_arena_alloc(a, text.len), text);
 }
 
 static void build_names(struct nu_listener_conf *c, const listener_msg *msg)

@@ -3,12 +3,6 @@
 
 #include "net/server.h"
 
-static void drop(void *scope)
-{
-    struct nu_scope *s = scope;
-    nu_scope_unref(&s);
-}
-
 struct nu_scope *nu_http_filter_scope(struct nu_factory *f, const struct nu_stat_layout *layout, nu_str stat_prefix,
                                       const char *kind)
 {
@@ -18,7 +12,5 @@ struct nu_scope *nu_http_filter_scope(struct nu_factory *f, const struct nu_stat
     const struct nu_stat_tag tag = {NU_STR("envoy.http_conn_manager_prefix"), manager};
     nu_str prefix = nu_arena_printf(f->arena, "%.*s%s.", NU_STR_ARG(stat_prefix), kind);
     nu_str tag_prefix = nu_arena_printf(f->arena, "http.%s.", kind);
-    struct nu_scope *s = nu_scope_get(f->server->stats, layout, prefix, tag_prefix, &tag, 1);
-    nu_arena_on_clear(f->arena, drop, s);
-    return s;
+    return nu_factory_keep_scope(f, nu_scope_get(f->server->stats, layout, prefix, tag_prefix, &tag, 1));
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/extension.h"
 
+#include "base/alloc.h"
 #include "codec/pb/pb.h"
 #include "google/protobuf/any.nu.h"
+#include "net/server.h"
+#include "stats/stats.h"
+#include "worker/worker.h"
 
 /* The full name behind the last '/' of a type URL. */
 static nu_str bare_type(nu_str url)
@@ -67,4 +71,37 @@ const struct nu_extension *nu_extension_resolve(const struct nu_factory *f, cons
         return NULL;
     }
     return e;
+}
+
+/* ---- statistics of what a factory makes ---- */
+
+struct kept_scope {
+    struct nu_post post;
+    struct nu_scope *scope;
+    struct nu_workers *workers; /* NULL: there is one thread */
+};
+
+static void drop_scope(struct nu_post *p)
+{
+    struct kept_scope *k = nu_container_of(p, struct kept_scope, post);
+    nu_scope_unref(&k->scope);
+    nu_free(k);
+}
+
+static void send_scope_home(void *arg)
+{
+    struct kept_scope *k = arg;
+    if (k->workers != NULL)
+        nu_loop_post(nu_workers_main(k->workers)->loop, &k->post, drop_scope);
+    else
+        drop_scope(&k->post);
+}
+
+struct nu_scope *nu_factory_keep_scope(struct nu_factory *f, struct nu_scope *s)
+{
+    struct kept_scope *k = nu_new(struct kept_scope);
+    k->scope = s;
+    k->workers = f->server->workers;
+    nu_arena_on_clear(f->arena, send_scope_home, k);
+    return s;
 }

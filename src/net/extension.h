@@ -59,4 +59,9 @@ struct nu_factory {
     bool recheck; /* clusters go away: filter chains that stay as they are must be checked against the rest, too */
 };
 
+struct nu_scope;
+/* f->arena keeps the reference from now on. It may be cleared on any thread (a connection pool has a cluster's settings); the
+ * scope goes on the main one. Returns s. */
+struct nu_scope *nu_factory_keep_scope(struct nu_factory *f, struct nu_scope *s);
+
 #endif

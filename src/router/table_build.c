@@ -113,12 +113,6 @@ bool nu_build_mirrors(struct nu_route_builder *b, struct envoy_config_route_v3_R
     return ok;
 }
 
-static void drop_scope(void *scope)
-{
-    struct nu_scope *s = scope;
-    nu_scope_unref(&s);
-}
-
 struct nu_scope *nu_build_scope(struct nu_route_builder *b, nu_str vhost, const char *kind, const char *tag, nu_str name)
 {
     struct nu_server *server = b->f.server;
@@ -127,10 +121,8 @@ struct nu_scope *nu_build_scope(struct nu_route_builder *b, nu_str vhost, const 
     struct nu_arena *a = b->f.arena;
     const struct nu_stat_tag tags[] = {{NU_STR("envoy.virtual_host"), vhost}, {nu_str_from(tag), name}};
     nu_str prefix = nu_arena_printf(a, "vhost.%.*s.%s.%.*s.", NU_STR_ARG(vhost), kind, NU_STR_ARG(name));
-    struct nu_scope *s = nu_scope_get(server->stats, &nu_vcluster_layout, prefix,
-                                      nu_arena_printf(a, "vhost.%s.", kind), tags, NU_ARRAY_LEN(tags));
-    nu_arena_on_clear(a, drop_scope, s);
-    return s;
+    return nu_factory_keep_scope(&b->f, nu_scope_get(server->stats, &nu_vcluster_layout, prefix,
+                                                     nu_arena_printf(a, "vhost.%s.", kind), tags, NU_ARRAY_LEN(tags)));
 }
 
 static struct nu_scope *vcluster_scope(struct nu_route_builder *b, const struct nu_virtual_host_more *v, nu_str name)

@@ -80,6 +80,14 @@ struct nu_hist_flushed {
     struct nu_hist *total, *interval;
 };
 
+/* Copies a part of names (a cluster's name, an address) as Envoy shows it: ':' is '_'. to: room for name.len bytes. */
+static inline nu_str nu_stat_clean(char *to, nu_str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        to[i] = (char)(name.ptr[i] == ':' ? '_' : name.ptr[i]);
+    return nu_str_make(to, name.len);
+}
+
 struct nu_stat_slab {
     _Atomic(struct nu_dyn_count *) dyn;
     uint32_t n_dyn;

@@ -281,12 +281,9 @@ static struct nu_scope *sds_scope(struct nu_server *server, nu_str name)
 {
     struct nu_arena a;
     nu_arena_init(&a, NULL);
-    char *clean = nu_arena_cstr(&a, name);
-    for (char *p = clean; *p != '\0'; p++)
-        *p = *p == ':' ? '_' : *p;
-    struct nu_stat_tag tag = {NU_STR("envoy.xds_resource_name"), nu_str_from(clean)};
-    struct nu_scope *scope =
-        nu_scope_get(server->stats, &nu_sds_layout, nu_arena_printf(&a, "sds.%s.", clean), NU_STR("sds."), &tag, 1);
+    struct nu_stat_tag tag = {NU_STR("envoy.xds_resource_name"), nu_stat_clean(nu_arena_alloc(&a, name.len), name)};
+    nu_str prefix = nu_arena_printf(&a, "sds.%.*s.", NU_STR_ARG(tag.value));
+    struct nu_scope *scope = nu_scope_get(server->stats, &nu_sds_layout, prefix, NU_STR("sds."), &tag, 1);
     nu_arena_clear(&a);
     return scope;
 }

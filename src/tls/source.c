@@ -186,11 +186,7 @@ static struct nu_scope *get_scope(struct nu_factory *f, bool server, const char 
     struct nu_stat_tag tag = {server ? NU_STR("envoy.listener_address") : NU_STR("envoy.cluster_name"),
                               server ? f->stat_address : f->stat_cluster};
     const char *owner = server ? "listener" : "cluster";
-    char *name = nu_arena_cstr(f->arena, tag.value);
-    for (char *p = name; !server && *p != '\0'; p++)
-        if (*p == ':')
-            *p = '_';
-    nu_str prefix = nu_arena_printf(f->arena, "%s.%s.%s.", owner, name, what);
+    nu_str prefix = nu_arena_printf(f->arena, "%s.%.*s.%s.", owner, NU_STR_ARG(tag.value), what);
     nu_str tag_prefix = nu_arena_printf(f->arena, "%s.%s.", owner, what);
     return nu_scope_get(f->server->stats, layout, prefix, tag_prefix, &tag, 1);
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "net/server.h"
+#include "stats/stats.h"
 #include "upstream/cluster_priv.h"
 #include "worker/worker.h"
 
@@ -59,9 +60,7 @@ struct nu_cluster *nu_cluster_new(struct nu_server *server, nu_str name, nu_str 
     nu_ref_init(&c->refs);
     c->server = server;
     c->name = put_text(&text, name);
-    for (size_t i = 0; i < stat_name.len; i++)
-        text[i] = stat_name.ptr[i] == ':' ? '_' : stat_name.ptr[i];
-    c->stat_name = nu_str_make(text, stat_name.len);
+    c->stat_name = nu_stat_clean(text, stat_name);
     nu_cluster_scope_make(c);
     return c;
 }

@@ -8,12 +8,6 @@
 #include "net/server.h"
 #include "stats/stats.h"
 
-static void drop_scope(void *arg)
-{
-    struct nu_scope *s = arg;
-    nu_scope_unref(&s);
-}
-
 /* "http.in." -> "in" */
 static nu_str name_of(nu_str prefix)
 {
@@ -27,8 +21,7 @@ static const struct nu_http_filter_conf *create(struct nu_factory *f, const stru
         NU_PB_AS(msg, envoy_extensions_filters_http_router_v3_Router);
     struct nu_router_conf *c = nu_arena_new(f->arena, struct nu_router_conf);
     c->base.attach = nu_router_attach;
-    c->scope = nu_router_scope(f->server->stats, stat_prefix, name_of(stat_prefix));
-    nu_arena_on_clear(f->arena, drop_scope, c->scope);
+    c->scope = nu_factory_keep_scope(f, nu_router_scope(f->server->stats, stat_prefix, name_of(stat_prefix)));
     c->dynamic_stats = m == NULL || m->dynamic_stats == NULL || *m->dynamic_stats;
     c->suppress_envoy_headers = m != NULL && m->suppress_envoy_headers;
     if (m != NULL && !nu_access_logs_build(f, m->upstream_log, m->n_upstream_log, &c->upstream_logs))

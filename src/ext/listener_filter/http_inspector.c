@@ -170,20 +170,13 @@ static enum nu_lf_status run(const struct nu_listener_filter_conf *base, struct 
 
 /* ---- configuration ---- */
 
-static void drop_scope(void *arg)
-{
-    struct nu_scope *s = arg;
-    nu_scope_unref(&s);
-}
-
 static struct nu_listener_filter_conf *create(struct nu_factory *f, const struct nu_pb_msg *msg)
 {
     struct conf *c = nu_arena_new(f->arena, struct conf);
     nu_str prefix = NU_STR("http_inspector.");
     (void)msg;
     c->base.run = run;
-    c->scope = nu_scope_get(f->server->stats, &nu_http_inspector_layout, prefix, prefix, NULL, 0);
-    nu_arena_on_clear(f->arena, drop_scope, c->scope);
+    c->scope = nu_factory_keep_scope(f, nu_scope_get(f->server->stats, &nu_http_inspector_layout, prefix, prefix, NULL, 0));
     return &c->base;
 }
 

@@ -236,18 +236,10 @@ static enum nu_lf_status run(const struct nu_listener_filter_conf *base, struct 
 
 /* ---- configuration ---- */
 
-static void drop_scope(void *arg)
-{
-    struct nu_scope *s = arg;
-    nu_scope_unref(&s);
-}
-
 static struct nu_scope *scope(struct nu_factory *f, const struct nu_stat_layout *layout, nu_str prefix, nu_str plain,
                               const struct nu_stat_tag *tags, unsigned n)
 {
-    struct nu_scope *s = nu_scope_get(f->server->stats, layout, prefix, plain, tags, n);
-    nu_arena_on_clear(f->arena, drop_scope, s);
-    return s;
+    return nu_factory_keep_scope(f, nu_scope_get(f->server->stats, layout, prefix, plain, tags, n));
 }
 
 static void make_scopes(struct nu_factory *f, struct conf *c, nu_str stat_prefix)

@@ -215,12 +215,6 @@ static enum nu_lf_status run(const struct nu_listener_filter_conf *base, struct 
 
 /* ---- configuration ---- */
 
-static void drop_scope(void *arg)
-{
-    struct nu_scope *s = arg;
-    nu_scope_unref(&s);
-}
-
 static bool is_true(const bool *b)
 {
     return b != NULL && *b;
@@ -238,8 +232,7 @@ static struct nu_listener_filter_conf *create(struct nu_factory *f, const struct
     c->max = m->max_client_hello_size != NULL ? *m->max_client_hello_size : LARGEST;
     c->first = m->initial_read_buffer_size != NULL ? nu_min((size_t)*m->initial_read_buffer_size, c->max) : c->max;
     nu_str prefix = NU_STR("tls_inspector.");
-    c->scope = nu_scope_get(f->server->stats, &nu_tls_inspector_layout, prefix, prefix, NULL, 0);
-    nu_arena_on_clear(f->arena, drop_scope, c->scope);
+    c->scope = nu_factory_keep_scope(f, nu_scope_get(f->server->stats, &nu_tls_inspector_layout, prefix, prefix, NULL, 0));
     return &c->base;
 }
 

@@ -112,31 +112,19 @@ static void build_upgrades(struct nu_factory *f, const hcm_msg *msg, struct nu_h
 
 /* ---- statistics ---- */
 
-static void drop_scope(void *arg)
-{
-    struct nu_scope *s = arg;
-    nu_scope_unref(&s);
-}
-
-static struct nu_scope *own_scope(struct nu_factory *f, struct nu_scope *s)
-{
-    nu_arena_on_clear(f->arena, drop_scope, s);
-    return s;
-}
-
 static void make_scopes(struct nu_factory *f, nu_str name, struct nu_hcm_conf *c)
 {
     struct nu_stats *st = f->server->stats;
     const struct nu_stat_tag tags[] = {{NU_STR("envoy.http_conn_manager_prefix"), name},
                                        {NU_STR("envoy.listener_address"), f->stat_address}};
     nu_str tracing = nu_arena_printf(f->arena, "%.*stracing.", NU_STR_ARG(c->stat_prefix));
-    c->scope = own_scope(f, nu_scope_get(st, &nu_hcm_layout, c->stat_prefix, NU_STR("http."), tags, 1));
-    c->tracing_scope = own_scope(f, nu_scope_get(st, &nu_tracing_layout, tracing, NU_STR("http.tracing."), tags, 1));
-    c->h1.http1_scope = own_scope(f, nu_scope_get(st, &nu_http1_layout, NU_STR("http1."), NU_STR("http1."), NULL, 0));
+    c->scope = nu_factory_keep_scope(f, nu_scope_get(st, &nu_hcm_layout, c->stat_prefix, NU_STR("http."), tags, 1));
+    c->tracing_scope = nu_factory_keep_scope(f, nu_scope_get(st, &nu_tracing_layout, tracing, NU_STR("http.tracing."), tags, 1));
+    c->h1.http1_scope = nu_factory_keep_scope(f, nu_scope_get(st, &nu_http1_layout, NU_STR("http1."), NU_STR("http1."), NULL, 0));
     if (f->stat_address.len > 0) {
         nu_str prefix = nu_arena_printf(f->arena, "listener.%.*s.http.%.*s.", NU_STR_ARG(f->stat_address),
                                         NU_STR_ARG(name));
-        c->listener_scope = own_scope(
+        c->listener_scope = nu_factory_keep_scope(
             f, nu_scope_get(st, &nu_hcm_listener_layout, prefix, NU_STR("listener.http."), tags, 2));
     }
     c->conn_stats = (struct nu_conn_stats){

@@ -519,18 +519,11 @@ static void attach(const struct nu_net_filter_conf *base, struct nu_conn *c)
 
 /* ---- configuration ---- */
 
-static void drop_scope(void *arg)
-{
-    struct nu_scope *s = arg;
-    nu_scope_unref(&s);
-}
-
 static void make_scope(struct nu_factory *f, struct tcp_proxy_conf *c, nu_str stat_prefix)
 {
     nu_str prefix = nu_arena_printf(f->arena, "tcp.%.*s.", NU_STR_ARG(stat_prefix));
     struct nu_stat_tag tag = {NU_STR("envoy.tcp_prefix"), stat_prefix};
-    c->scope = nu_scope_get(f->server->stats, &nu_tcp_proxy_layout, prefix, NU_STR("tcp."), &tag, 1);
-    nu_arena_on_clear(f->arena, drop_scope, c->scope);
+    c->scope = nu_factory_keep_scope(f, nu_scope_get(f->server->stats, &nu_tcp_proxy_layout, prefix, NU_STR("tcp."), &tag, 1));
     c->conn_stats = (struct nu_conn_stats){
         .scope = c->scope,
         .rx_total = NU_TCP_downstream_cx_rx_bytes_total,

@@ -24,14 +24,6 @@
 typedef struct envoy_extensions_transport_sockets_proxy_protocol_v3_ProxyProtocolUpstreamTransport transport_msg;
 typedef struct envoy_config_core_v3_ProxyProtocolConfig config_msg;
 
-/* The scope's last reference may go with a cluster's settings on any thread, but belongs to the main one: it outlives the
- * conf until that thread hears of it. */
-struct counts {
-    struct nu_post post;
-    struct nu_scope *scope;
-    struct nu_workers *workers;
-};
-
 struct conf {
     struct nu_transport_conf base;
     const struct nu_transport_conf *inner; /* what the connection has after the header */
@@ -40,7 +32,7 @@ struct conf {
     bool added_type[256];
     struct nu_pp_tlv *added;
     size_t n_added;
-    struct counts *counts; /* NULL: only validating */
+    struct nu_scope *scope; /* NULL: only validating */
 };
 
 struct state {
@@ -76,8 +68,8 @@ static void client_header(const struct conf *c, const struct nu_conn_info *downs
     if (!c->v2) {
         struct nu_pp_addresses a = nu_proxy_addresses(&d.source, &d.destination);
         nu_pp_write_v1(bytes, &a);
-    } else if (write_v2(c, &d, bytes) > 0 && c->counts != NULL) {
-        nu_stat_inc(c->counts->scope, w->index, NU_UPSTREAM_PROXY_PROTOCOL_v2_tlvs_exceed_max_length);
+    } else if (write_v2(c, &d, bytes) > 0 && c->scope != NULL) {
+        nu_stat_inc(c->scope, w->index, NU_UPSTREAM_PROXY_PROTOCOL_v2_tlvs_exceed_max_length);
     }
 }
 
@@ -221,34 +213,14 @@ static const struct nu_transport_ops ops = {
 
 /* ---- configuration ---- */
 
-static void drop_scope(struct nu_post *p)
-{
-    struct counts *c = nu_container_of(p, struct counts, post);
-    nu_scope_unref(&c->scope);
-    nu_free(c);
-}
-
-static void drop_counts(void *arg)
-{
-    struct counts *c = arg;
-    nu_loop_post(nu_workers_main(c->workers)->loop, &c->post, drop_scope);
-}
-
 static void make_scope(struct nu_factory *f, struct conf *c)
 {
     if (f->validate_only || f->server == NULL || f->server->stats == NULL)
         return;
-    char *name = nu_arena_cstr(f->arena, f->stat_cluster);
-    for (char *p = name; *p != '\0'; p++)
-        if (*p == ':')
-            *p = '_';
-    nu_str prefix = nu_arena_printf(f->arena, "cluster.%s.upstream.proxyprotocol.", name);
-    struct nu_stat_tag tag = {NU_STR("envoy.cluster_name"), nu_str_from(name)};
-    c->counts = nu_new(struct counts);
-    c->counts->workers = f->server->workers;
-    c->counts->scope = nu_scope_get(f->server->stats, &nu_upstream_proxy_protocol_layout, prefix,
-                                    NU_STR("cluster.upstream.proxyprotocol."), &tag, 1);
-    nu_arena_on_clear(f->arena, drop_counts, c->counts);
+    nu_str prefix = nu_arena_printf(f->arena, "cluster.%.*s.upstream.proxyprotocol.", NU_STR_ARG(f->stat_cluster));
+    struct nu_stat_tag tag = {NU_STR("envoy.cluster_name"), f->stat_cluster};
+    c->scope = nu_factory_keep_scope(f, nu_scope_get(f->server->stats, &nu_upstream_proxy_protocol_layout, prefix,
+                                                     NU_STR("cluster.upstream.proxyprotocol."), &tag, 1));
 }
 
 static const struct nu_transport_conf *build_inner(struct nu_factory *f, const transport_msg *m)

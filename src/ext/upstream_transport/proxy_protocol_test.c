@@ -38,7 +38,7 @@ static const struct nu_transport_conf *make(struct test *t, struct nu_arena *a, 
         nu_pb_load_text(a, &d, NU_STR("t.yaml"), text, NU_TEXT_YAML,
                         &envoy_extensions_transport_sockets_proxy_protocol_v3_ProxyProtocolUpstreamTransport_type);
     assert_int_equal(d.n, 0);
-    struct nu_factory f = {.arena = a, .diags = &d, .server = &t->rig.server, .stat_cluster = NU_STR("c:d")};
+    struct nu_factory f = {.arena = a, .diags = &d, .server = &t->rig.server, .stat_cluster = NU_STR("c_d")};
     const struct nu_transport_factory *factory = nu_ext_upstream_transport_proxy_protocol.ops;
     const struct nu_transport_conf *conf = factory->create(&f, msg);
     assert_int_equal(d.n, 0);
