@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <semaphore.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -33,11 +34,14 @@ static unsigned n_scopes(struct nu_stats *st)
 struct ending {
     struct nu_post post;
     struct nu_arena *arena;
+    sem_t done;
 };
 
 static void end_on_worker(struct nu_post *p)
 {
-    nu_arena_clear(nu_container_of(p, struct ending, post)->arena);
+    struct ending *e = nu_container_of(p, struct ending, post);
+    nu_arena_clear(e->arena);
+    sem_post(&e->done);
 }
 
 static void the_scope_goes_on_the_main_thread(void **state)
@@ -53,11 +57,14 @@ static void the_scope_goes_on_the_main_thread(void **state)
     nu_workers_start(all);
     nu_stat_inc(s, 0, 0);
     struct ending end = {.arena = &arena};
+    sem_init(&end.done, 0, 0);
     nu_loop_post(all->workers[0].loop, &end.post, end_on_worker);
-    nu_workers_stop(all); /* the worker has run what was posted */
+    sem_wait(&end.done);
+    nu_workers_stop(all);
     assert_int_equal(n_scopes(server.stats), 1);
     nu_loop_turn(nu_workers_main(all)->loop, NU_MS(0));
     assert_int_equal(n_scopes(server.stats), 0);
+    sem_destroy(&end.done);
     nu_workers_free(&all);
     nu_stats_free(&server.stats);
 }
