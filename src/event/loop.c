@@ -147,7 +147,8 @@ void nu_loop_watch(struct nu_loop *loop, struct nu_watch *w, int fd,
 
 void nu_loop_hear_readable(struct nu_loop *loop, struct nu_watch *w, bool hear)
 {
-    rewatch(loop, w, hear ? EDGES : EDGES & ~(uint32_t)EPOLLIN);
+    /* EPOLLPRI as well: the kernel wakes whoever asks for either of them, whichever it is. */
+    rewatch(loop, w, hear ? EDGES : EDGES & ~(uint32_t)(EPOLLIN | EPOLLPRI));
 }
 
 void nu_loop_watch_level(struct nu_loop *loop, struct nu_watch *w, int fd, uint32_t events, bool exclusive,

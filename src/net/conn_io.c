@@ -197,6 +197,13 @@ static void read_ahead(struct nu_conn *c)
         nu_loop_flush_early(c->worker->loop);
 }
 
+/* Unless it is queued: then it reads its share later in this turn. */
+static void read_once(struct nu_conn *c)
+{
+    if (!nu_task_queued(&c->soon_task))
+        offer_read(c, read_share(c));
+}
+
 static void read_task(struct nu_task *t)
 {
     struct nu_conn *c = nu_container_of(t, struct nu_conn, soon_task);
@@ -396,7 +403,7 @@ void nu_conn_on_ready(struct nu_watch *w, uint32_t ready)
     if (nu_conn_can_read(c) && c->transport_up && c->splice == NULL && !c->peer_fin)
         read_ahead(c);
     else if (nu_conn_can_read(c))
-        offer_read(c, read_share(c));
+        read_once(c);
     else if (c->splice != NULL && c->state == NU_CONN_OPEN && (ready & NU_READABLE))
         nu_splice_mute(c);
     if (c->peer_fin && c->state != NU_CONN_CLOSED)

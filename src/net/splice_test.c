@@ -98,14 +98,19 @@ static void make(struct end *e, const struct nu_transport_conf *transport, uint3
     nu_conn_add_filter(e->c, &e->base);
 }
 
-static void connect_them(uint32_t limit)
+static void start_them(void)
 {
-    make(&a, &nu_raw_buffer, limit);
-    make(&b, &nu_raw_buffer, limit);
     a.other = b.c;
     b.other = a.c;
     nu_conn_start(a.c);
     nu_conn_start(b.c);
+}
+
+static void connect_them(uint32_t limit)
+{
+    make(&a, &nu_raw_buffer, limit);
+    make(&b, &nu_raw_buffer, limit);
+    start_them();
 }
 
 static int set_up(void **state)
@@ -337,6 +342,66 @@ static void a_full_pipe_crosses_the_watermarks(void **state)
     assert_false(nu_conn_read_paused(a.c));
 }
 
+static unsigned n_ready, n_reads;
+static void (*on_ready)(struct nu_watch *watch, uint32_t ready);
+
+static void count_ready(struct nu_watch *watch, uint32_t ready)
+{
+    n_ready++;
+    on_ready(watch, ready);
+}
+
+static void a_reader_that_waits_is_not_woken_by_each_packet(void **state)
+{
+    (void)state;
+    connect_them(256 << 10);
+    send_all(2 * MIB);
+    get_all();
+    for (unsigned i = 0; i < 1000 && !a.c->splice->stalled && !nu_conn_read_paused(a.c); i++) {
+        send_up_to(32 << 10);
+        turns(2);
+    }
+    on_ready = a.c->watch.on_ready;
+    a.c->watch.on_ready = count_ready;
+    n_ready = 0;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(send_up_to(1000), 1000);
+        turns(1);
+    }
+    assert_in_range(n_ready, 0, 2); /* the first may tell, and asking not to be told tells what else there is */
+    get_all();
+}
+
+static struct nu_io_result counting_in(struct nu_conn *c, int pipe, size_t limit)
+{
+    n_reads++;
+    return nu_raw_buffer.ops->splice_in(c, pipe, limit);
+}
+
+static void one_read_a_turn(void **state)
+{
+    (void)state;
+    struct nu_transport_ops ops = *nu_raw_buffer.ops;
+    ops.splice_in = counting_in;
+    struct nu_transport_conf counting = {.ops = &ops};
+    unsigned all_reads = 0;
+    make(&a, &counting, (uint32_t)MIB);
+    make(&b, &nu_raw_buffer, (uint32_t)MIB);
+    start_them();
+    while (n_sent < 8 * MIB) {
+        send_up_to(8 * MIB - n_sent);
+        n_reads = 0;
+        turns(1);
+        assert_in_range(n_reads, 0, 1);
+        all_reads += n_reads;
+        get_some();
+    }
+    assert_true(all_reads > 10);
+    get_all();
+    nu_conn_close_all(w); /* while there is its transport */
+    turns(1);
+}
+
 static void a_reader_that_ends_leaves_its_bytes(void **state)
 {
     (void)state;
@@ -475,10 +540,7 @@ static void copying_goes_on_where_the_kernel_refuses(void **state)
         calls_until_refused = 5;
         make(&a, reader ? &refusing : &nu_raw_buffer, (uint32_t)MIB);
         make(&b, reader ? &nu_raw_buffer : &refusing, (uint32_t)MIB);
-        a.other = b.c;
-        b.other = a.c;
-        nu_conn_start(a.c);
-        nu_conn_start(b.c);
+        start_them();
         send_all(4 * MIB);
         fill_up();
         get_all();
@@ -510,6 +572,8 @@ int main(void)
         T(the_end_waits_behind_the_pipe),
         T(a_full_pipe_is_not_added_to),
         T(a_full_pipe_crosses_the_watermarks),
+        T(a_reader_that_waits_is_not_woken_by_each_packet),
+        T(one_read_a_turn),
         T(a_reader_that_ends_leaves_its_bytes),
         T(a_writer_that_ends_drops_them_and_frees_the_reader),
         T(not_past_a_filter_that_reads),
