@@ -38,7 +38,7 @@ nu_str nu_regex_replace_all(const struct nu_regex *re, nu_str text, nu_str rewri
 unsigned nu_regex_captures(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n);
 /* The same for the first part of the text that matches. */
 unsigned nu_regex_search(const struct nu_regex *re, nu_str text, nu_str *out, unsigned n);
-/* RE2's program size (re2.max_program_size.* limits). */
+/* RE2's program size, which RegexMatcher.google_re2.max_program_size limits. */
 int nu_regex_program_size(const struct nu_regex *re);
 
 #ifdef __cplusplus

@@ -81,6 +81,10 @@ static void build_bind(struct nu_factory *f, const struct envoy_config_core_v3_B
     if (msg->source_address == NULL)
         return;
     struct nu_sockaddr sock;
+    if (msg->source_address->port_specifier_case == envoy_config_core_v3_SocketAddress_named_port_case) {
+        nu_pb_error(f->diags, msg->source_address, "named_port", "a source address needs port_value; names of ports are not resolved");
+        return;
+    }
     if (!nu_sockaddr_parse_ip(msg->source_address->address, (uint16_t)msg->source_address->port_value, &sock)) {
         nu_pb_error(f->diags, msg->source_address, "address", "malformed IP address: %.*s",
                     NU_STR_ARG(msg->source_address->address));

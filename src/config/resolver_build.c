@@ -14,6 +14,10 @@ static bool build_server(struct nu_factory *f, const struct envoy_config_core_v3
             nu_pb_error(f->diags, a, "pipe", "DNS resolver '%.*s' is not an IP address", NU_STR_ARG(a->pipe->path));
         return false;
     }
+    if (a->socket_address->port_specifier_case == envoy_config_core_v3_SocketAddress_named_port_case) {
+        nu_pb_error(f->diags, a->socket_address, "named_port", "a DNS resolver needs port_value; names of ports are not resolved");
+        return false;
+    }
     if (nu_sockaddr_parse_ip(a->socket_address->address, (uint16_t)a->socket_address->port_value, out))
         return true;
     nu_pb_error(f->diags, a->socket_address, "address", "malformed IP address: %.*s",

@@ -35,7 +35,7 @@ static bool header_pattern(struct nu_factory *f, const struct envoy_config_route
         return set_text(f, &out->string, NU_MATCH_CONTAINS, msg->contains_match);
     case envoy_config_route_v3_HeaderMatcher_safe_regex_match_case:
         out->string.kind = NU_MATCH_REGEX;
-        out->string.regex = nu_regex_matcher_build(f, msg, "safe_regex_match", msg->safe_regex_match);
+        out->string.regex = nu_regex_matcher_build(f, msg->safe_regex_match);
         return out->string.regex != NULL;
     case envoy_config_route_v3_HeaderMatcher_string_match_case:
         return nu_string_matcher_build(f, msg->string_match, &out->string);

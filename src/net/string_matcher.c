@@ -25,12 +25,16 @@ static struct nu_regex *compile(struct nu_factory *f, const void *owner, const c
     return re;
 }
 
-struct nu_regex *nu_regex_matcher_build(struct nu_factory *f, const void *owner, const char *field,
-                                        const struct envoy_type_matcher_v3_RegexMatcher *msg)
+struct nu_regex *nu_regex_matcher_build(struct nu_factory *f, const struct envoy_type_matcher_v3_RegexMatcher *msg)
 {
-    (void)owner;
-    (void)field;
-    return compile(f, msg, "regex", msg->regex);
+    struct nu_regex *re = compile(f, msg, "regex", msg->regex);
+    const uint32_t *max = msg->google_re2 != NULL ? msg->google_re2->max_program_size : NULL;
+    if (re == NULL || max == NULL || nu_regex_program_size(re) <= (int64_t)*max)
+        return re;
+    nu_pb_error(f->diags, msg->google_re2, "max_program_size",
+                "regex '%.*s' RE2 program size of %d > max program size of %u. Increase configured max program size if necessary.",
+                NU_STR_ARG(msg->regex), nu_regex_program_size(re), *max);
+    return NULL;
 }
 
 /* ---- strings ---- */
@@ -61,7 +65,7 @@ bool nu_string_matcher_build(struct nu_factory *f, const struct envoy_type_match
             return false;
         }
         out->kind = NU_MATCH_REGEX;
-        out->regex = nu_regex_matcher_build(f, msg, "safe_regex", msg->safe_regex);
+        out->regex = nu_regex_matcher_build(f, msg->safe_regex);
         return out->regex != NULL;
     default:
         nu_pb_error(f->diags, msg, NULL, "a match pattern is required");

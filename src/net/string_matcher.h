@@ -24,9 +24,8 @@ struct nu_string_matcher {
 /* false: reported. A regex lives as long as f->arena. */
 bool nu_string_matcher_build(struct nu_factory *f, const struct envoy_type_matcher_v3_StringMatcher *msg,
                              struct nu_string_matcher *out);
-/* A RegexMatcher alone (path regex, safe_regex). NULL: reported on owner.field. */
-struct nu_regex *nu_regex_matcher_build(struct nu_factory *f, const void *owner, const char *field,
-                                        const struct envoy_type_matcher_v3_RegexMatcher *msg);
+/* A RegexMatcher alone (path regex, safe_regex). NULL: reported. */
+struct nu_regex *nu_regex_matcher_build(struct nu_factory *f, const struct envoy_type_matcher_v3_RegexMatcher *msg);
 bool nu_string_matcher_match(const struct nu_string_matcher *m, nu_str value);
 
 #endif

@@ -41,7 +41,7 @@ static bool build_path(struct nu_route_builder *b, const struct envoy_config_rou
         return true;
     case envoy_config_route_v3_RouteMatch_safe_regex_case:
         c->kind = NU_PATH_REGEX;
-        c->regex = nu_regex_matcher_build(&b->f, m, "safe_regex", m->safe_regex);
+        c->regex = nu_regex_matcher_build(&b->f, m->safe_regex);
         return c->regex != NULL;
     case envoy_config_route_v3_RouteMatch_connect_matcher_case:
         c->kind = NU_PATH_CONNECT;

@@ -52,7 +52,7 @@ bool nu_build_regex_rewrite(struct nu_factory *f, const struct envoy_type_matche
     if (m == NULL)
         return true;
     out->substitution = nu_arena_str(f->arena, m->substitution);
-    out->regex = m->pattern != NULL ? nu_regex_matcher_build(f, m, "pattern", m->pattern) : NULL;
+    out->regex = m->pattern != NULL ? nu_regex_matcher_build(f, m->pattern) : NULL;
     if (m->pattern == NULL)
         nu_pb_error(f->diags, m, "pattern", "is required");
     return out->regex != NULL;

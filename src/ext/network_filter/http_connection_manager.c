@@ -199,7 +199,7 @@ static void build_identity(struct nu_factory *f, const hcm_msg *msg, struct nu_h
     if (msg->scheme_header_transformation != NULL) {
         c->scheme_to_overwrite = nu_arena_str(f->arena, msg->scheme_header_transformation->scheme_to_overwrite);
         if (msg->scheme_header_transformation->match_upstream)
-            nu_pb_unsupported(f->diags, msg->scheme_header_transformation, "match_upstream", "not supported yet");
+            nu_pb_unsupported(f->diags, msg->scheme_header_transformation, "match_upstream", "match_upstream is not supported yet");
     }
     c->add_user_agent = msg->add_user_agent != NULL && *msg->add_user_agent;
     c->user_agent_cluster = f->server->node_cluster;

@@ -207,3 +207,33 @@ def test_numbers(kind, tmp_path, limit, code):
                                         ("!!str 12", 1), ("|-\n            a", 0), ("~", 1), ("0x1f", 1), ("1e3", 0), ("1_000", 0)])
 def test_texts(kind, tmp_path, text, code):
     assert verdict(kind, tmp_path, text=text) == code
+
+
+CLUSTER = """\
+static_resources:
+  clusters:
+  - name: a
+    type: STRICT_DNS
+    %s
+    load_assignment: {cluster_name: a}
+"""
+RESOLVER = """typed_dns_resolver_config:
+      name: envoy.network.dns_resolver.cares
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
+        resolvers: [{socket_address: {address: 127.0.0.1, %s}}]"""
+
+
+@pytest.mark.parametrize("field", ["upstream_bind_config: {source_address: {address: 127.0.0.1, %s}}", RESOLVER])
+@pytest.mark.parametrize("port, code", [("port_value: 53", 0), ("named_port: domain", 1)])
+def test_names_of_ports(kind, tmp_path, field, port, code):
+    (tmp_path / "e.yaml").write_text(CLUSTER % (field % port))
+    assert run("--mode", "validate", "-c", tmp_path / "e.yaml", kind=kind)[0] == code
+
+
+@pytest.mark.parametrize("size, code", [(23, 0), (22, 1)])
+def test_the_size_of_a_regex_is_limited_where_that_is_asked_for(kind, tmp_path, size, code):
+    match = '{safe_regex: {regex: "/aaaaaaaaaaaaaaaaa[a-z]*", google_re2: {max_program_size: %d}}}' % size
+    (tmp_path / "e.yaml").write_text((BASE % {"limit": 4096, "text": "x", "flag": "true"}).replace("{prefix: /}", match))
+    result, out, err = run("--mode", "validate", "-c", tmp_path / "e.yaml", kind=kind)
+    assert result == code and (code == 0 or "RE2 program size of 23 > max program size of 22" in out + err)

@@ -140,3 +140,18 @@ static_resources:
 """.replace("FIELD", field))
     code, _, err = run("--mode", "validate", "-c", "c.yaml", cwd=tmp_path)
     assert code == 1 and field.split(":")[0] in err and "not supported yet" in err
+
+
+@pytest.mark.parametrize("old, new, field", [
+    ("connect_timeout: 5s", "connect_timeout: 5s\n    transport_socket: {name: p, typed_config: {\"@type\": type.googleapis.com/envoy.extensions."
+     "transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, allow_unspecified_address: true}}", "allow_unspecified_address"),
+    ("    filter_chains:", "    additional_addresses: [{address: {socket_address: {address: 127.0.0.1, port_value: 0}}, "
+     "tcp_keepalive: {keepalive_time: 7}}]\n    filter_chains:", "tcp_keepalive"),
+])
+def test_what_would_have_no_effect_is_refused(tmp_path, old, new, field):
+    good = YAML.replace("TcpProxi", "TcpProxy\n          cluster: a").replace("    trafic_direction: INBOUND\n", "").replace("STATICK", "STATIC") \
+        .replace("ROBBIN", "ROBIN").replace("5 seconds", "5s").replace("99999", "80")
+    (tmp_path / "good.yaml").write_text(good)
+    assert run("--mode", "validate", "-c", "good.yaml", cwd=tmp_path)[0] == 0
+    said = mistakes(tmp_path, "e.yaml", good.replace(old, new))
+    assert f'"{field}"' in said and "not supported yet" in said
