@@ -106,7 +106,7 @@ class Nuncio(Envoy):
 
     def read_version(self):
         out = subprocess.run([self.binary, "--version"], capture_output=True, text=True).stdout
-        return re.search(r"^nuncio (\S+)", out, re.MULTILINE).group(1)  # the line above it is Envoy's
+        return re.search(r"^nuncio ([^\s,]+)", out, re.MULTILINE).group(1)  # the line above it is Envoy's
 
     def command(self, scenario, port, folder, cert, key):
         config = write(folder / "envoy.yaml", envoy_config(scenario, port, cert, key))

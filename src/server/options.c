@@ -69,7 +69,7 @@ static const struct row rows[] = {
      "family of the own address that x-forwarded-for gets"},
     {"stats-tag", 0, TAG, 0, {0}, "KEY:VALUE", "a fixed tag for all statistics; repeatable"},
     {"user", 0, TEXT, AT(user), {0}, "NAME", "runs as this user once its sockets are bound"},
-    {"enable-core-dump", 0, SWITCH, AT(enable_core_dump), {0}, NULL, "make the process dumpable"},
+    {"enable-core-dump", 0, SWITCH, AT(enable_core_dump), {0}, NULL, "lets core files be written: none are otherwise, as keys are in memory"},
     {"disable-hot-restart", 0, SWITCH, AT(disable_hot_restart), {0}, NULL, "taken: there is no hot restart yet"},
     {"cpuset-threads", 0, SWITCH, AT(cpuset_threads), {0}, NULL, "taken: only CPUs of the cpuset are counted anyway"},
     {"base-id", 0, ONLY_ZERO, 0, {0}, "0", "taken when 0: there is no hot restart yet"},
