@@ -179,9 +179,17 @@ static void visit_chains(struct nu_diags *d, struct nu_arena *a, const listener_
 
 /* ---- the whole ---- */
 
+static bool is_public_listener(const listener_msg *l)
+{
+    bool any = is_public(l->address);
+    for (size_t i = 0; i < l->n_additional_addresses; i++)
+        any = any || is_public(l->additional_addresses[i]->address);
+    return any;
+}
+
 static bool warn_of_listener(struct nu_diags *d, const listener_msg *l)
 {
-    if (!is_public(l->address))
+    if (!is_public_listener(l))
         return false;
     if (l->per_connection_buffer_limit_bytes == NULL)
         nu_pb_warn(d, l, NULL, "listens on a public address; Envoy's guide for that sets per_connection_buffer_limit_bytes: 32768");

@@ -40,6 +40,11 @@ def test_others_are_not(tmp_path, ip):
     assert findings(tmp_path, ip) == ""
 
 
+def test_one_public_address_is_enough(tmp_path):
+    more = {"additional_addresses": [{"address": c.address(ip="10.0.0.1")}, {"address": c.address(ip="8.8.8.8")}]}
+    assert "per_connection_buffer_limit_bytes" in findings(tmp_path, "127.0.0.1", listener=more)
+
+
 def test_nothing_is_said_when_all_is_set(tmp_path):
     assert findings(tmp_path, "0.0.0.0", EDGE, {"per_connection_buffer_limit_bytes": 32768}, overload_manager=LIMIT) == ""
 
