@@ -271,8 +271,7 @@ static void pass_pending(struct pending *p)
 static void run_filters(struct pending *p)
 {
     while (p->at < p->conf->n_listener_filters) {
-        const struct nu_listener_filter_conf *f = p->conf->listener_filters[p->at];
-        switch (f->run(f, &p->base)) {
+        switch (nu_accepting_run(p->conf->listener_filters[p->at], &p->base)) {
         case NU_LF_CONTINUE:
             p->at++;
             p->base.state = NULL;

@@ -5,15 +5,29 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/alloc.h"
 #include "codec/pb/pb.h"
 #include "google/protobuf/struct.nu.h"
 
+/* What is peeked at in memory of the stack. */
+#define PEEK_ON_STACK 16384u
+
 /* ---- the socket ---- */
 
-bool nu_accepting_peer_ended(const struct nu_accepting *a)
+static bool peer_ended(int fd)
 {
-    struct pollfd p = {.fd = a->fd, .events = POLLRDHUP};
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+enum nu_lf_status nu_accepting_run(const struct nu_listener_filter_conf *conf, struct nu_accepting *a)
+{
+    enum nu_lf_status status = conf->run(conf, a);
+    if (status != NU_LF_WAIT || !peer_ended(a->fd))
+        return status;
+    /* What came together with the end may have been the rest. */
+    status = conf->run(conf, a);
+    return status == NU_LF_WAIT ? NU_LF_REMOTE_CLOSE : status;
 }
 
 enum nu_lf_status nu_accepting_failed_read(ssize_t n)
@@ -21,6 +35,23 @@ enum nu_lf_status nu_accepting_failed_read(ssize_t n)
     if (n == 0)
         return NU_LF_REMOTE_CLOSE;
     return errno == EAGAIN || errno == EINTR ? NU_LF_WAIT : NU_LF_CLOSE;
+}
+
+enum nu_lf_status nu_accepting_peek(const struct nu_listener_filter_conf *conf, struct nu_accepting *a, size_t first,
+                                    size_t most,
+                                    enum nu_lf_status (*look)(const struct nu_listener_filter_conf *conf,
+                                                              struct nu_accepting *a, nu_str seen))
+{
+    char room[PEEK_ON_STACK];
+    for (size_t size = first;; size = nu_min(2 * size, most)) {
+        char *to = size <= sizeof(room) ? room : nu_alloc(size);
+        ssize_t n = recv(a->fd, to, size, MSG_PEEK);
+        enum nu_lf_status status = n > 0 ? look(conf, a, nu_str_make(to, (size_t)n)) : nu_accepting_failed_read(n);
+        if (to != room)
+            nu_free(to);
+        if (status != NU_LF_WAIT || n != (ssize_t)size || size == most)
+            return status;
+    }
 }
 
 /* ---- the record ---- */

@@ -32,10 +32,17 @@ struct nu_listener_filter_conf {
     enum nu_lf_status (*run)(const struct nu_listener_filter_conf *conf, struct nu_accepting *a);
 };
 
+/* Runs a filter. One that waits, though its peer has ended its side, gets REMOTE_CLOSE: nothing more will come. */
+enum nu_lf_status nu_accepting_run(const struct nu_listener_filter_conf *conf, struct nu_accepting *a);
+
 /* What the record says of few connections, to write. */
 struct nu_conn_details *nu_accepting_details(struct nu_accepting *a);
-/* For filters that wait: the peer has ended its side, so that nothing more will come. */
-bool nu_accepting_peer_ended(const struct nu_accepting *a);
+/* For filters that peek: `look` is given the bytes in the socket, at least one and at most `first`; while it waits and there
+ * may be more, twice as many, up to `most`. It never waits for bytes that are there already. */
+enum nu_lf_status nu_accepting_peek(const struct nu_listener_filter_conf *conf, struct nu_accepting *a, size_t first,
+                                    size_t most,
+                                    enum nu_lf_status (*look)(const struct nu_listener_filter_conf *conf,
+                                                              struct nu_accepting *a, nu_str seen));
 /* What a recv(2) that returned n <= 0 means (errno as it left it). */
 enum nu_lf_status nu_accepting_failed_read(ssize_t n);
 /* Adds a text to the connection's dynamic metadata; the first value of a key stays. The value is copied, the names must

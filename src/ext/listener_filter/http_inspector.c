@@ -2,9 +2,6 @@
  *
  * envoy.filters.listener.http_inspector: peeks at the first line of a plain-text connection, so that a filter chain can be
  * chosen by its protocol: application_protocols "h2c", "http/1.1" or "http/1.0". Nothing is taken from the socket. */
-#include <sys/socket.h>
-
-#include "base/alloc.h"
 #include "codec/pb/pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.nu.h"
 #include "ext/listener_filter/http_inspector_stats.h"
@@ -125,47 +122,24 @@ static enum nu_lf_status found(const struct conf *c, struct nu_accepting *a, enu
     return NU_LF_CONTINUE;
 }
 
-/* WAIT with *full: all that was asked for was there, and more may be. */
-static enum nu_lf_status look(const struct conf *c, struct nu_accepting *a, char *room, size_t size, bool *full)
+static enum nu_lf_status look(const struct nu_listener_filter_conf *base, struct nu_accepting *a, nu_str seen)
 {
-    ssize_t n = recv(a->fd, room, size, MSG_PEEK);
-    *full = n == (ssize_t)size;
-    if (n <= 0)
-        return nu_accepting_failed_read(n);
-    enum finding f = inspect(nu_str_make(room, (size_t)n));
+    const struct conf *c = (const struct conf *)base; /* base is first */
+    enum finding f = inspect(seen);
     if (f != MORE)
         return found(c, a, f);
-    if ((size_t)n < LARGEST)
+    if (seen.len < LARGEST)
         return NU_LF_WAIT;
     nu_stat_inc(c->scope, a->worker->index, NU_HTTP_INSPECTOR_read_error);
     return NU_LF_REFUSE;
 }
 
-static enum nu_lf_status look_at_all(const struct conf *c, struct nu_accepting *a)
-{
-    char small[FIRST];
-    bool full;
-    enum nu_lf_status status = look(c, a, small, sizeof(small), &full);
-    if (status != NU_LF_WAIT || !full)
-        return status;
-    char *large = nu_alloc(LARGEST);
-    status = look(c, a, large, LARGEST, &full);
-    nu_free(large);
-    return status;
-}
-
 static enum nu_lf_status run(const struct nu_listener_filter_conf *base, struct nu_accepting *a)
 {
-    const struct conf *c = (const struct conf *)base; /* base is first */
     nu_str transport = nu_conn_details(a->info)->transport_protocol;
     if (transport.len > 0 && !nu_str_eq(transport, NU_STR("raw_buffer")))
         return NU_LF_CONTINUE; /* its text is encrypted */
-    enum nu_lf_status status = look_at_all(c, a);
-    if (status != NU_LF_WAIT || !nu_accepting_peer_ended(a))
-        return status;
-    /* What came together with the end may have been the rest. */
-    status = look_at_all(c, a);
-    return status == NU_LF_WAIT ? NU_LF_REMOTE_CLOSE : status;
+    return nu_accepting_peek(base, a, FIRST, LARGEST, look);
 }
 
 /* ---- configuration ---- */

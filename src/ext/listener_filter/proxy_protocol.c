@@ -193,8 +193,9 @@ static bool may_be_header(const struct conf *c, nu_str in)
     return (c->allow[NU_PP_V1] && nu_pp_may_be_v1(in)) || (c->allow[NU_PP_V2] && nu_pp_may_be_v2(in));
 }
 
-static enum nu_lf_status decide(const struct conf *c, struct nu_accepting *a, nu_str in)
+static enum nu_lf_status decide(const struct nu_listener_filter_conf *base, struct nu_accepting *a, nu_str in)
 {
+    const struct conf *c = (const struct conf *)base; /* base is first */
     struct nu_pp_header h;
     if (c->allow_without && !may_be_header(c, in)) {
         nu_stat_inc(c->scope, a->worker->index, NU_PROXY_PROTO_not_found_allowed);
@@ -217,21 +218,9 @@ static enum nu_lf_status decide(const struct conf *c, struct nu_accepting *a, nu
 
 static enum nu_lf_status run(const struct nu_listener_filter_conf *base, struct nu_accepting *a)
 {
-    const struct conf *c = (const struct conf *)base; /* base is first */
-    char bytes[PEEK];
     if (a->state != NULL)
-        return take_long(c, a, a->state);
-    ssize_t n = recv(a->fd, bytes, sizeof(bytes), MSG_PEEK);
-    if (n <= 0)
-        return nu_accepting_failed_read(n);
-    enum nu_lf_status status = decide(c, a, nu_str_make(bytes, (size_t)n));
-    if (status != NU_LF_WAIT || a->state != NULL || !nu_accepting_peer_ended(a))
-        return status;
-    /* What came together with the end may have been the rest. */
-    ssize_t again = recv(a->fd, bytes, sizeof(bytes), MSG_PEEK);
-    if (again > n)
-        status = decide(c, a, nu_str_make(bytes, (size_t)again));
-    return status == NU_LF_WAIT && a->state == NULL ? NU_LF_REMOTE_CLOSE : status;
+        return take_long((const struct conf *)base, a, a->state);
+    return nu_accepting_peek(base, a, PEEK, PEEK, decide);
 }
 
 /* ---- configuration ---- */

@@ -92,7 +92,7 @@ static void send_(struct rig *r, nu_str s)
 
 static enum nu_lf_status run(struct rig *r)
 {
-    return r->conf->run(r->conf, &r->acc);
+    return nu_accepting_run(r->conf, &r->acc);
 }
 
 static enum nu_lf_status one(struct rig *r, nu_str s)

@@ -2,8 +2,6 @@
  *
  * envoy.filters.listener.tls_inspector: peeks at a ClientHello, so that a filter chain can be chosen by whether it is TLS,
  * by server name and by protocol names. Nothing is taken from the socket. */
-#include <sys/socket.h>
-
 #include "codec/pb/pb.h"
 #include "codec/tls/client_hello.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.nu.h"
@@ -172,45 +170,26 @@ static enum nu_lf_status not_complete(const struct conf *c, struct nu_accepting 
 
 /* ---- looking ---- */
 
-/* WAIT with *full: all that was asked for was there, and more may be. */
-static enum nu_lf_status look(const struct conf *c, struct nu_accepting *a, size_t size, bool *full)
+static enum nu_lf_status look(const struct nu_listener_filter_conf *base, struct nu_accepting *a, nu_str seen)
 {
-    char bytes[LARGEST], scratch[LARGEST];
+    const struct conf *c = (const struct conf *)base; /* base is first */
+    char scratch[LARGEST];
     struct nu_client_hello h;
-    ssize_t n = recv(a->fd, bytes, size, MSG_PEEK);
-    *full = n == (ssize_t)size;
-    if (n <= 0)
-        return nu_accepting_failed_read(n);
-    switch (nu_client_hello_parse(nu_str_make(bytes, (size_t)n), scratch, &h)) {
+    switch (nu_client_hello_parse(seen, scratch, &h)) {
     case NU_HELLO_DONE:
         return found(c, a, &h);
     case NU_HELLO_ERROR:
-        return not_found(c, a, &h, (size_t)n);
+        return not_found(c, a, &h, seen.len);
     case NU_HELLO_MORE:
-        return not_complete(c, a, (size_t)n);
+        return not_complete(c, a, seen.len);
     }
     NU_UNREACHABLE();
-}
-
-static enum nu_lf_status look_at_all(const struct conf *c, struct nu_accepting *a)
-{
-    bool full;
-    enum nu_lf_status status;
-    size_t size = c->first;
-    while ((status = look(c, a, size, &full)) == NU_LF_WAIT && full)
-        size = nu_min(2 * size, c->max);
-    return status;
 }
 
 static enum nu_lf_status run(const struct nu_listener_filter_conf *base, struct nu_accepting *a)
 {
     const struct conf *c = (const struct conf *)base; /* base is first */
-    enum nu_lf_status status = look_at_all(c, a);
-    if (status != NU_LF_WAIT || !nu_accepting_peer_ended(a))
-        return status;
-    /* What came together with the end may have been the rest. */
-    status = look_at_all(c, a);
-    return status == NU_LF_WAIT ? NU_LF_REMOTE_CLOSE : status;
+    return nu_accepting_peek(base, a, c->first, c->max, look);
 }
 
 /* ---- configuration ---- */
