@@ -69,6 +69,16 @@ static inline char nu_ascii_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+static inline bool nu_ascii_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline bool nu_ascii_alnum(char c)
+{
+    return nu_ascii_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 /* ASCII case-insensitive forms. */
 bool nu_str_eq_nocase(nu_str a, nu_str b);
 bool nu_str_starts_nocase(nu_str s, nu_str prefix);

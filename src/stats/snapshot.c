@@ -319,11 +319,6 @@ void nu_snapshot_free(struct nu_snapshot *snap)
 
 /* ---- what a name's end says ---- */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* http.*.fault.(downstream_cluster): the one part of a name that only a request knows. */
 static bool is_fault(nu_str prefix)
 {
@@ -372,14 +367,14 @@ struct nu_leaf_tag nu_leaf_tag_of(const struct nu_metric *m)
     if (leaf.len < 7)
         return t;
     const char *tail = leaf.ptr + leaf.len - 3;
-    if (memcmp(tail - 4, "_rq_", 4) != 0 || !is_digit(tail[0]))
+    if (memcmp(tail - 4, "_rq_", 4) != 0 || !nu_ascii_digit(tail[0]))
         return t;
     if (tail[1] == 'x' && tail[2] == 'x') {
         t.name = NU_STR("envoy.response_code_class");
         t.value = nu_str_make(tail, 1);
         t.stem = nu_str_first(leaf, leaf.len - 3);
         t.end = NU_STR("xx");
-    } else if (is_digit(tail[1]) && is_digit(tail[2])) {
+    } else if (nu_ascii_digit(tail[1]) && nu_ascii_digit(tail[2])) {
         t.name = NU_STR("envoy.response_code");
         t.value = nu_str_make(tail, 3);
         t.stem = nu_str_first(leaf, leaf.len - 4);

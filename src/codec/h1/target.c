@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/h1/target.h"
 
-static bool is_alnum(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* unreserved, sub-delims, ":", "@", "[", "]", "%" (RFC 3986 s3.2). */
 static const bool authority_char[256] = {
     ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
@@ -22,6 +17,14 @@ bool nu_authority_ok(nu_str authority)
     return true;
 }
 
+bool nu_scheme_ok(nu_str scheme)
+{
+    for (size_t i = 0; i < scheme.len; i++)
+        if (!nu_ascii_alnum(scheme.ptr[i]) && memchr("+-.", scheme.ptr[i], 3) == NULL)
+            return false;
+    return scheme.len > 0 && nu_ascii_alnum(scheme.ptr[0]) && !nu_ascii_digit(scheme.ptr[0]);
+}
+
 static bool host_of_url(nu_str host)
 {
     bool v6 = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
@@ -29,7 +32,7 @@ static bool host_of_url(nu_str host)
     for (size_t i = 0; i < inner.len; i++) {
         char c = inner.ptr[i];
         bool hex = nu_ascii_lower(c) >= 'a' && nu_ascii_lower(c) <= 'f';
-        if (v6 ? !((c >= '0' && c <= '9') || hex || c == ':' || c == '.') : !(is_alnum(c) || c == '-' || c == '.'))
+        if (v6 ? !(nu_ascii_digit(c) || hex || c == ':' || c == '.') : !(nu_ascii_alnum(c) || c == '-' || c == '.'))
             return false;
     }
     return inner.len > 0;
@@ -122,7 +125,7 @@ static unsigned dots(const char *p, size_t n)
 
 static bool unreserved(char c)
 {
-    return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+    return nu_ascii_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 /* Characters that a canonical path has only escaped. */

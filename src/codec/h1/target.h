@@ -13,6 +13,8 @@ enum nu_target_form { NU_TARGET_ORIGIN, NU_TARGET_ABSOLUTE, NU_TARGET_AUTHORITY,
 /* What form a target has; for the absolute form also its parts (path "/" when it has none; the query stays with it). */
 enum nu_target_form nu_h1_target_split(nu_str target, bool connect, nu_str *scheme, nu_str *authority, nu_str *path);
 
+/* ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ), RFC 3986 s3.1. */
+bool nu_scheme_ok(nu_str scheme);
 /* Whether all characters may stand in an authority. */
 bool nu_authority_ok(nu_str authority);
 /* The authority of an absolute target: *authority loses its userinfo. What is left must be a host of letters, digits, "-"

@@ -62,16 +62,6 @@ static bool path_ok(nu_str s)
     return s.len > 0 && memchr(s.ptr, ' ', s.len) == NULL && memchr(s.ptr, '\t', s.len) == NULL;
 }
 
-static bool scheme_ok(nu_str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        char ch = nu_ascii_lower(s.ptr[i]);
-        if (!(ch >= 'a' && ch <= 'z') && (i == 0 || (!(ch >= '0' && ch <= '9') && memchr("+-.", ch, 3) == NULL)))
-            return false;
-    }
-    return s.len > 0;
-}
-
 /* ---- pseudo-header fields (s8.3) ---- */
 
 static bool status_ok(struct nu_h2 *c, struct nu_h2_stream *s, nu_str value)
@@ -110,7 +100,7 @@ static bool pseudo_value_ok(struct nu_h2 *c, struct nu_h2_stream *s, const struc
     case NU_H2_SCHEME:
         if (nu_str_eq_nocase(f->value, NU_STR("http")) || nu_str_eq_nocase(f->value, NU_STR("https")))
             c->block.seen |= SEEN_HTTP;
-        return scheme_ok(f->value);
+        return nu_scheme_ok(f->value);
     case NU_H2_STATUS:
         return status_ok(c, s, f->value);
     case NU_H2_PROTOCOL:

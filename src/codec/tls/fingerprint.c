@@ -115,11 +115,6 @@ static unsigned count_extensions(nu_str list)
     return n;
 }
 
-static bool is_alnum(uint8_t c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
 /* First and last character of the first protocol; where they are not both alphanumeric, first and last digit of its hex. */
 static void add_alpn(const struct nu_client_hello *h, struct nu_sb *out)
 {
@@ -133,11 +128,11 @@ static void add_alpn(const struct nu_client_hello *h, struct nu_sb *out)
         nu_sb_lit(out, "00");
         return;
     }
-    uint8_t first = (uint8_t)name.ptr[0], last = (uint8_t)name.ptr[name.len - 1];
-    if (is_alnum(first) && is_alnum(last))
+    char first = name.ptr[0], last = name.ptr[name.len - 1];
+    if (nu_ascii_alnum(first) && nu_ascii_alnum(last))
         nu_sb_printf(out, "%c%c", first, last);
     else
-        nu_sb_printf(out, "%x%x", first >> 4, last & 15);
+        nu_sb_printf(out, "%x%x", (uint8_t)first >> 4, last & 15);
 }
 
 void nu_ja4_head(const struct nu_client_hello *h, struct nu_sb *out)

@@ -2,6 +2,7 @@
  *
  * envoy.filters.http.csrf: a request that changes something (POST, PUT, DELETE, PATCH) must come from its own host, as
  * its Origin or Referer says, or from an additional origin. */
+#include "codec/h1/target.h"
 #include "codec/pb/pb.h"
 #include "envoy/extensions/filters/http/csrf/v3/csrf.nu.h"
 #include "ext/http_filter/csrf_stats.h"
@@ -36,21 +37,6 @@ static struct csrf *of(struct nu_http_filter *f)
 
 /* ---- origins ---- */
 
-static bool is_alnum(char c)
-{
-    char l = nu_ascii_lower(c);
-    return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ), RFC 3986 s3.1 */
-static bool is_scheme(nu_str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!is_alnum(s.ptr[i]) && memchr("+-.", s.ptr[i], 3) == NULL)
-            return false;
-    return s.len > 0 && !(s.ptr[0] >= '0' && s.ptr[0] <= '9') && is_alnum(s.ptr[0]);
-}
-
 static bool is_port(nu_str s)
 {
     for (size_t i = 0; i < s.len; i++)
@@ -72,7 +58,7 @@ static bool is_host_port(nu_str s)
     if (literal)
         return nu_str_ends(host, NU_STR("]"));
     for (size_t i = 0; i < host.len; i++)
-        if (!is_alnum(host.ptr[i]) && memchr("-._%", host.ptr[i], 4) == NULL)
+        if (!nu_ascii_alnum(host.ptr[i]) && memchr("-._%", host.ptr[i], 4) == NULL)
             return false;
     return host.len > 0;
 }
@@ -81,7 +67,7 @@ static bool is_host_port(nu_str s)
 static nu_str host_and_port(nu_str value)
 {
     ssize_t scheme = nu_str_search(value, NU_STR("://"));
-    if (scheme < 0 || !is_scheme(nu_str_first(value, (size_t)scheme)))
+    if (scheme < 0 || !nu_scheme_ok(nu_str_first(value, (size_t)scheme)))
         return value;
     nu_str rest = nu_str_skip(value, (size_t)scheme + 3);
     size_t n = 0;

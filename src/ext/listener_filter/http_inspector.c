@@ -2,6 +2,7 @@
  *
  * envoy.filters.listener.http_inspector: peeks at the first line of a plain-text connection, so that a filter chain can be
  * chosen by its protocol: application_protocols "h2c", "http/1.1" or "http/1.0". Nothing is taken from the socket. */
+#include "codec/h1/chars.h"
 #include "codec/pb/pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.nu.h"
 #include "ext/listener_filter/http_inspector_stats.h"
@@ -41,11 +42,9 @@ static nu_str next_word(nu_str *line)
     return word;
 }
 
-/* tchar, RFC 9110 s5.6.2. */
 static bool is_token_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return nu_h1_token[(uint8_t)c] != 0;
 }
 
 static bool is_method(nu_str s)
@@ -65,17 +64,12 @@ static bool is_target(nu_str method, nu_str s)
     return s.ptr[0] == '/' || s.ptr[0] == '*' || nu_str_search(s, NU_STR("://")) > 0;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* "HTTP/" DIGIT "." DIGIT; none at all is HTTP/0.9. */
 static enum finding by_version(nu_str s)
 {
     if (s.len == 0)
         return HTTP10;
-    if (s.len != 8 || !nu_str_starts(s, NU_STR("HTTP/")) || !is_digit(s.ptr[5]) || s.ptr[6] != '.' || !is_digit(s.ptr[7]))
+    if (s.len != 8 || !nu_str_starts(s, NU_STR("HTTP/")) || !nu_ascii_digit(s.ptr[5]) || s.ptr[6] != '.' || !nu_ascii_digit(s.ptr[7]))
         return NOT_HTTP;
     return nu_str_ends(s, NU_STR("1.1")) ? HTTP11 : HTTP10;
 }
