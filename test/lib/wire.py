@@ -300,8 +300,12 @@ def response(status=200, body="", headers=(), reason="OK"):
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
+PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
 class HttpServer(Server):
-    """An upstream that answers by itself: `answer(request)` gives bytes for the wire, or None to close. Keeps requests."""
+    """An upstream that answers by itself: `answer(request)` gives bytes for the wire, or None to close. Keeps requests.
+    A PROXY header of version 2 before the first of them is read over: to HTTP it looks like an empty request."""
 
     def __init__(self, answer=None, name="", **options):
         super().__init__(**options)
@@ -325,8 +329,15 @@ class HttpServer(Server):
             self.peers.append(peer)
             threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
 
+    def skip_proxy_header(self, peer):
+        while len(peer.got) < len(PROXY_V2) and peer.fill():
+            pass
+        if peer.got.startswith(PROXY_V2):
+            peer.read(int.from_bytes(peer.read(16)[14:]))
+
     def serve(self, peer):
         try:
+            self.skip_proxy_header(peer)
             while True:
                 request = peer.request()
                 self.requests.append(request)
