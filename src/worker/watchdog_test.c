@@ -41,11 +41,21 @@ struct rig {
     struct nu_stats *stats;
 };
 
+/* A thread that has not had its first turn is not well yet. */
+static void wait_until_idle(const struct nu_worker *w)
+{
+    for (int i = 0; i < PATIENCE_MS && !nu_loop_is_waiting(w->loop); i++)
+        usleep(1000);
+    assert_true(nu_loop_is_waiting(w->loop));
+}
+
 static struct rig rig_new(unsigned n)
 {
     struct rig r = {.all = nu_workers_new(n), .stats = nu_stats_new(n + 2)};
     r.all->stats = r.stats;
     nu_workers_start(r.all);
+    for (unsigned i = 0; i < n; i++)
+        wait_until_idle(&r.all->workers[i]);
     return r;
 }
 

@@ -2,12 +2,13 @@
 """The watchdog: what it counts while all is well, and what it may be told."""
 import fcntl
 import os
+import re
 import signal
 import threading
 
 import pytest
 
-from lib import PATIENCE
+from lib import PATIENCE, wait_until
 from lib import config as c
 from lib.proxy import Failed, Proxy
 
@@ -23,10 +24,11 @@ def test_nothing_is_missed_by_those_that_only_wait(proxy):
 
 
 @pytest.mark.own
-def test_idle_loops_are_well_however_short_the_limits_are(proxy):
-    short = {"miss_timeout": "0.001s", "megamiss_timeout": "0.002s"}
+def test_loops_that_wait_longer_than_the_limits_are_well(proxy):
+    """Workers of which nobody wants anything; not so short that it counts when the machine lets one wait in its turn."""
+    short = {"miss_timeout": "0.1s", "megamiss_timeout": "0.4s"}
     p = proxy({**c.http(c.direct()), "stats_flush_interval": "0.05s", "watchdogs": {"worker_watchdog": short}}, concurrency=2)
-    p.wait_stat("server.uptime", 1)
+    wait_until(lambda: p.stat("server.uptime") >= 1, "a time that is over all limits")
     assert p.stat("workers.watchdog_mega_miss") == 0
 
 
@@ -47,7 +49,7 @@ def test_the_old_field_means_both(proxy):
 def test_what_is_refused(kind, tmp_path, wrong):
     with pytest.raises(Failed) as failed:
         Proxy(tmp_path, {**c.http(c.direct()), **wrong}, kind=kind).start()
-    assert failed.value.code == 1 and "atchdog" in failed.value.log or "duration" in failed.value.log
+    assert failed.value.code == 1 and re.search("[wW]atchdog|duration", failed.value.log)
 
 
 def test_clusters_that_threads_can_use(proxy, upstream):
