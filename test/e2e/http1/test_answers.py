@@ -29,7 +29,7 @@ def test_the_answer_to_head_says_that_a_body_would_be_chunked(answered, client, 
     p = answered(raw.encode())
     peer = client(p.port).send("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n")
     assert peer.head().get("transfer-encoding") == "chunked"
-    peer.quiet()
+    assert peer.quiet()
 
 
 def test_so_do_answers_of_our_own(proxy, client):

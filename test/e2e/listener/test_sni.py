@@ -122,7 +122,7 @@ def test_sni_cluster(proxy, backends, certificates, tmp_path):
         down.send(h.real("nobody.example.com")).expect_closed()
     lines = ["a.example.com a.example.com -", "b.example.com b.example.com -", "c - -", "- nobody.example.com NC"]
     wait_until(lambda: sorted((tmp_path / "log").read_text().splitlines()) == sorted(lines),
-               (tmp_path / "log").read_text)
+               "the four lines")
     p.expect_stats({"tcp.tcp.downstream_cx_no_route": 1, "tcp.tcp.downstream_cx_total": 4})
 
 

@@ -13,8 +13,8 @@ import time
 
 import pytest
 
+from lib import PATIENCE, wait_until
 from lib import config as c
-from lib import wait_until, wire
 
 MIB = 1 << 20
 BLOCK = hashlib.shake_128(b"nuncio").digest(MIB)
@@ -56,10 +56,20 @@ def check_words(peer, total, rand=None):
     assert at == total, f"the end came after {at} of {total} bytes"
 
 
-class Pourer(threading.Thread):
+class Bounded(threading.Thread):
+    """Another thread that has to end: some hundred MiB may take their time, but not for ever."""
+    def __init__(self, **options):
+        super().__init__(daemon=True, **options)
+
+    def end(self):
+        self.join(6 * PATIENCE)
+        assert not self.is_alive(), f"{self} goes on and on"
+
+
+class Pourer(Bounded):
     """Sends in another thread; a peer that went away ends it, and so does stop()."""
     def __init__(self, peer, n_mib, finish=True):
-        super().__init__(daemon=True)
+        super().__init__()
         self.peer, self.n_mib, self.finish, self.stopped = peer, n_mib, finish, False
         self.start()
 
@@ -79,13 +89,13 @@ class Pourer(threading.Thread):
 
     def stop(self):
         self.stopped = True
-        self.join()
+        self.end()
 
 
-class Drinker(threading.Thread):
+class Drinker(Bounded):
     """Receives until the end (or n bytes) in another thread."""
     def __init__(self, peer, n=None):
-        super().__init__(daemon=True)
+        super().__init__()
         self.peer, self.left, self.digest, self.n, self.reset = peer, n, hashlib.sha256(), 0, False
         self.start()
 
@@ -102,7 +112,7 @@ class Drinker(threading.Thread):
             self.n += len(data)
 
     def result(self):
-        self.join()
+        self.end()
         return self.digest.hexdigest()
 
 
@@ -210,13 +220,18 @@ def test_a_writer_that_changes_its_pace(pair):
 def test_small_pieces_while_the_reader_is_slow(pair):
     """What is read in pieces comes behind what still waits in the pipe."""
     p, down, far = pair()
-    Pourer(down, 24, finish=False).join(0.3)
-    drinker = Drinker(far)
-    for n in range(200):
-        down.send(bytes([n]) * 3000)
-    down.finish()
-    drinker.join()
-    assert drinker.n == p.stat("cluster.up.upstream_cx_tx_bytes_total") - 2
+    bulk, piece = 24 * MIB, 3000
+
+    def pour():
+        down.send(words(0, bulk))
+        for n in range(200):
+            down.send(words(bulk + n * piece, piece))
+        down.finish()
+    sender = Bounded(target=pour)
+    sender.start()
+    stand_still(p, READ["client"])
+    check_words(far, bulk + 200 * piece, random.Random(1))
+    sender.end()
 
 
 @pytest.mark.parametrize("first", ["client", "upstream"])
@@ -256,7 +271,7 @@ def test_both_ends_wait_behind_full_pipes(pair, first):
     drinkers = [Drinker(far), Drinker(down)]
     assert [d.result() for d in drinkers] == [digest_of(48)] * 2
     for pourer in pourers:
-        pourer.join()
+        pourer.end()
     p.expect_stats({"cluster.up.upstream_cx_active": 0})
     assert inside(p) == 0
 
@@ -301,7 +316,7 @@ def test_what_waits_in_a_pipe_survives_the_end_of_both_sides(proxy, upstream, cl
         down = client(p.port)
         far = up.accept()
         sender, drinker = Pourer(down, 12), Drinker(far, 4 * MIB)
-        drinker.join()
+        drinker.end()
         got = drinker.digest
         while p.stat(READ["client"]) < turn * 12 * MIB:
             far.fill()
@@ -310,7 +325,7 @@ def test_what_waits_in_a_pipe_survives_the_end_of_both_sides(proxy, upstream, cl
         while far.got or far.fill():
             got.update(far.take(len(far.got)))
         assert got.hexdigest() == digest_of(12)
-        sender.join()
+        sender.end()
         down.expect_end()
     p.expect_stats({"cluster.up.upstream_cx_active": 0})
 
@@ -327,7 +342,7 @@ def test_random_pieces_in_parallel(proxy, upstream, client):
                 run(*args)
             except Exception as e:  # told by the test's own thread
                 wrong.append(e)
-        threads.append(threading.Thread(target=guarded, daemon=True))
+        threads.append(Bounded(target=guarded))
         threads[-1].start()
 
     def pour(peer, rand, total):
@@ -346,7 +361,7 @@ def test_random_pieces_in_parallel(proxy, upstream, client):
             start(pour, one, random.Random(2 * n + m), total)
             start(check_words, other, total, random.Random(-2 * n - m))
     for t in threads:
-        t.join()
+        t.end()
     assert not wrong, wrong[0]
     p.expect_stats({"cluster.up.upstream_cx_active": 0})
     assert inside(p) == 0
@@ -358,11 +373,11 @@ def test_a_client_that_leaves_is_still_delivered(pair):
     sender = Pourer(down, 24, finish=False)
     wait_until(lambda: p.stat("tcp.t.downstream_cx_rx_bytes_total") > 4 * MIB, "bulk")
     drinker = Drinker(far, 12 * MIB)
-    drinker.join()
+    drinker.end()
     rest = Drinker(far)
-    sender.join()
+    sender.end()
     down.close()
-    rest.join()
+    rest.end()
     assert drinker.n + rest.n == 24 * MIB
     p.expect_stats({"cluster.up.upstream_cx_tx_bytes_total": 24 * MIB + 2, "tcp.t.downstream_cx_rx_bytes_total": 24 * MIB + 2})
     far.close()
@@ -372,7 +387,7 @@ def test_a_client_that_leaves_is_still_delivered(pair):
 
 def expect_reset_of(p, receiver, drinker, who, fds):
     """It was passed on, with what the other side took at once; the rest is dropped, and all is given back."""
-    drinker.join(20)
+    drinker.end()
     assert drinker.reset
     assert drinker.n <= p.stat(WRITTEN[who]) <= p.stat(READ[who])
     receiver.close()
@@ -416,8 +431,7 @@ def test_a_reader_that_resets(pair, who):
     poured = Pourer(writer, 512)
     assert reader.read(4 * MIB)
     reader.reset()
-    poured.join(20)
-    assert not poured.is_alive()
+    poured.end()
     writer.close()
     p.expect_stats({"cluster.up.upstream_cx_active": 0})
     wait_until(lambda: p.n_fds() <= fds + 4 - 2, "descriptors to come back")
@@ -433,7 +447,7 @@ def test_an_idle_timeout_sees_bulk_and_its_end(pair):
         down.got = b""
     assert p.stat("tcp.t.idle_timeout") == 0
     p.wait_stat("tcp.t.idle_timeout", 1)  # nobody reads any more; what the kernel still takes comes first
-    sender.join(20)
+    sender.end()
     p.expect_stats({"cluster.up.upstream_cx_active": 0})
     assert inside(p) == 0
 
@@ -441,7 +455,7 @@ def test_an_idle_timeout_sees_bulk_and_its_end(pair):
 def test_a_longest_life_ends_bulk(pair):
     p, down, far = pair(max_downstream_connection_duration="0.5s")
     Pourer(far, 1 << 20, finish=False)
-    Drinker(down).join(20)
+    Drinker(down).end()
     p.expect_stats({"tcp.t.max_downstream_connection_duration": 1, "cluster.up.upstream_cx_active": 0})
 
 
@@ -495,20 +509,16 @@ def test_bulk_behind_proxy_headers(proxy, upstream, client):
     assert [d.result() for d in drinkers] == [digest_of(48), digest_of(32)]
 
 
-def test_over_unix_sockets(proxy, client, tmp_path):
+def test_over_unix_sockets(proxy, upstream, client, tmp_path):
     path = str(tmp_path / "up")
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(path)
-    server.listen()
+    up = upstream(address=path)
     p = proxy(relay(path))
     down = client(p.port)
-    far = wire.Peer(server.accept()[0])
+    far = up.accept()
     drinkers = [Drinker(far), Drinker(down)]
     Pourer(down, 64)
     Pourer(far, 48)
     assert [d.result() for d in drinkers] == [digest_of(64), digest_of(48)]
-    far.close()
-    server.close()
 
 
 @pytest.mark.own
@@ -543,7 +553,7 @@ def test_many_at_once_share_few_pipes(proxy, upstream, client):
     wanted = digest_of(6)
     assert all(d.result() == wanted for d in [Drinker(down) for down, _ in pairs])
     for s in senders:
-        s.join()
+        s.end()
     for down, far in pairs:
         down.close()
         far.close()

@@ -112,6 +112,7 @@ def test_after_close_notify_nothing_counts(proxy, certs):
         except OSError:
             pass
         peer.expect_end()
+    p.wait_stat("http.in.downstream_cx_active", 0)
     assert sum(v for k, v in p.stats("listener.").items() if k.endswith("ssl.connection_error")) == 0
 
 

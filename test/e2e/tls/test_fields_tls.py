@@ -237,7 +237,7 @@ def test_untyped_names(proxy, certs, tmp_path):
     context = tls.validation(certs.ca, match_subject_alt_names=[{"exact": "a.example"}, {"prefix": "spiffe://x/"}])
     p = proxy(https(strict(certs, context)))
     for n, (name, good) in enumerate([("DNS:a.example", True), ("email:a.example", True), ("URI:spiffe://x/y", True),
-                                      ("DNS:*.example", True), ("IP:1.2.3.4", False), ("DNS:b.example", True)][:5]):
+                                      ("DNS:*.example", True), ("IP:1.2.3.4", False), ("DNS:b.example", False)]):
         assert admitted(p.port, pki.make(tmp_path, f"c{n}", san=[name], issuer=certs.ca)) == good, name
 
 
