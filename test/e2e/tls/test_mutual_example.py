@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two-layer example: a client, the edge, the proxy beside the service, the service; TLS and certificates at each step."""
 import shutil
-import socket
 import subprocess
 
 import pytest
 import yaml
 
-from lib import wait_until
+from lib import wait_until, wire
 from lib.proxy import ROOT, Proxy
 
 pytestmark = pytest.mark.own
 EXAMPLE = ROOT / "examples/mutual-tls"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def config(name, ports):
@@ -37,15 +30,20 @@ def layers(tmp_path):
     certs = tmp_path / "certs"
     certs.mkdir()
     subprocess.run([EXAMPLE / "make-certs", certs], check=True, timeout=60)
-    app = free_port()
+    app = wire.free_port()
     proxies = []
-    for name, ports in (("service", {"service": app, "to_service": app}), ("edge", None)):
-        folder = tmp_path / name
-        shutil.copytree(certs, folder)
-        proxies.append(Proxy(folder, config(name, ports or {"to_service": proxies[0].ports["service-proxy"]})).start())
-    yield certs, *proxies
-    for proxy in proxies:
-        proxy.stop()
+    try:
+        for name, ports in (("service", {"service": app, "to_service": app}), ("edge", None)):
+            folder = tmp_path / name
+            shutil.copytree(certs, folder)
+            proxies.append(Proxy(folder, config(name, ports or {"to_service": proxies[0].ports["service-proxy"]})))
+            proxies[-1].start()
+        yield certs, *proxies
+        for proxy in proxies:
+            proxy.stop()
+    finally:
+        for proxy in proxies:
+            proxy.kill()
 
 
 def curl(certs, port, *args):

@@ -385,9 +385,9 @@ def test_half_a_rotation(proxy, certs, tmp_path):
             return peer.tls.getpeercert(True) == ssl.PEM_cert_to_DER_cert(one.pem)
     assert serves(certs.server)
     key = certs.rsa.key.read_text()
-    put("crt", certs.rsa.chain.read_text())
-    put("key", key[:len(key) // 2])
-    for _ in range(5):
+    for n, (name, text) in enumerate([("crt", certs.rsa.chain.read_text()), ("key", key[:len(key) // 2])], 1):
+        put(name, text)
+        wait_until(lambda n=n: p.log().count("Failed to reload certificates") >= n, "the half to be noticed")
         assert serves(certs.server)
     put("key", key)
     wait_until(lambda: serves(certs.rsa), "the new pair")

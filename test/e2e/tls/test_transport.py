@@ -4,7 +4,6 @@ import hashlib
 import socket
 import ssl
 import threading
-import time
 
 import pytest
 
@@ -68,23 +67,22 @@ def test_bulk_both_ways(proxy, certs, upstream, version):
     server = upstream(lambda request: wire.response(body=request.body))
     one = proxy(https(certs, c.route("up"), clusters=[c.cluster("up", server.port)]))
     with tls.connect(one.port, pki.client_context(certs.ca, version=version), "localhost") as peer:
-        sender = threading.Thread(target=peer.send, args=(
-            b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY,))
-        sender.start()
-        sender.join()
+        peer.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY)
         assert peer.response().body == BODY
 
 
 def test_a_slow_reader_gets_everything(proxy, certs, context, upstream):
-    server = upstream(lambda request: wire.response(body=BODY))
-    one = proxy(https(certs, c.route("up"), clusters=[c.cluster("up", server.port)]))
+    """More than the kernel's buffers take, so that the proxy has to stop."""
+    server = upstream(lambda request: wire.response(body=BODY * 4))
+    config = https(certs, c.route("up"), clusters=[c.cluster("up", server.port)])
+    config["static_resources"]["listeners"][0]["per_connection_buffer_limit_bytes"] = 65536
+    one = proxy(config)
     raw = wire.connect(one.port)
-    raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
     with tls.TlsPeer(raw, context, "localhost") as peer:
         peer.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        wait_until(lambda: one.stat("cluster.up.upstream_rq_total") == 1, "the request")
-        time.sleep(0.2)
-        assert peer.response().body == BODY
+        wait_until(lambda: one.stat("cluster.up.upstream_flow_control_paused_reading_total") > 0, "the proxy to stop reading")
+        assert peer.response().body == BODY * 4
 
 
 def test_request_with_the_end_of_the_handshake(proxy, certs, context):
