@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """--user: the rights of root end when the sockets are bound."""
+import json
 import os
 import pwd
+import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from lib import PATIENCE, wait_until, wire
 from lib import config as c
-from lib import wait_until, wire
-from lib.proxy import Failed, Proxy, run
+from lib.proxy import Failed, Proxy, nuncio_path, run
 
 pytestmark = pytest.mark.own
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -76,6 +79,33 @@ def test_core_files_stay_allowed_when_asked_for(tmp_path):
         p.stop()
     finally:
         p.kill()
+
+
+def refused(folder, command, wanted, **options):
+    """What is said to who asks for a user that it may not become; nothing may run on."""
+    (folder / "c.json").write_text(json.dumps(c.http(c.direct())))
+    done = subprocess.run([*map(str, command), "-c", folder / "c.json", "--user", wanted], capture_output=True, text=True,
+                          timeout=PATIENCE, cwd=folder, env={**os.environ, **NO_LEAK_CHECK}, **options)
+    assert done.returncode == 1, done
+    return done.stderr
+
+
+def test_only_root_becomes_another(readable_folder):
+    if os.geteuid() != 0:
+        assert "root: only root can become another user" in refused(readable_folder, [nuncio_path()], "root")
+        return
+    nobody = pwd.getpwnam("nobody")
+    program = shutil.copy(nuncio_path(), readable_folder)
+    who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    assert "root: only root can become another user" in refused(readable_folder, [program], "root", **who)
+
+
+@root_only
+def test_a_root_that_may_not_change_users(tmp_path):
+    """As in a container without CAP_SETUID."""
+    none = "-setuid,-setgid"
+    command = ["setpriv", "--bounding-set", none, "--inh-caps", none, nuncio_path()]
+    assert "nobody: Operation not permitted" in refused(tmp_path, command, "nobody")
 
 
 def test_nobody_of_that_name(tmp_path):
