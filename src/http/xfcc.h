@@ -4,8 +4,10 @@
  *
  *     header  = element *( "," element )        element = pair *( ";" pair )        pair = key "=" value
  *
- * A value that has one of , ; = is quoted; \" and \\ stand for themselves in it. Keys: By (URI names of our own certificate),
- * Hash, Cert, Chain, Subject, URI, DNS, Issuer. Envoy also has a form as a JSON array of objects. */
+ * A value may be quoted, and is read so when it has one of , ; =; \" and \\ stand for " and \ in it. Keys: By (URI names of our
+ * own certificate), Hash, Cert, Chain, Subject, URI, DNS, Issuer. As Envoy, we quote Cert, Chain, Subject and Issuer; names stand
+ * as they are, whatever is in them, so that whoever reads them trusts the CA with that. Envoy also has a form as a JSON array
+ * of objects. */
 #ifndef NU_HTTP_XFCC_H
 #define NU_HTTP_XFCC_H
 

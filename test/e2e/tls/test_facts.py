@@ -147,6 +147,17 @@ def test_as_json(forwarded, who):
     assert ask(who.nameless, [("x-forwarded-client-cert", "By=x")])[0].startswith("By=x,By=spiffe://s1;By=spiffe://s2;Hash=")
 
 
+def test_names_stand_as_they_are(forwarded, who, tmp_path):
+    """What a certificate says is not quoted, whatever is in it: a subject comes escaped by RFC 2253, a name does not."""
+    names = [(0x86, rb'spiffe://a"b\c'), (0x86, b'x";By="spiffe://admin'), (0x82, b'd"e')]
+    san = b"".join(bytes([tag, len(value)]) + value for tag, value in names)
+    one = pki.make(tmp_path, "q", subject=r'/CN=q\"r\\s', issuer=who.root, extensions=[
+        "subjectAltName=DER:" + ":".join(f"{b:02x}" for b in bytes([0x30, len(san)]) + san)])
+    ask = forwarded(server_tls(who.plain, who.root), forward_client_cert_details="SANITIZE_SET", set_current_client_cert_details=DETAILS)
+    assert ask(one) == [f'Hash={one.fingerprint()};Subject="CN=q\\"r\\\\s";URI=spiffe://a"b\\c;URI=x";By="spiffe://admin;DNS=d"e;'
+                        'Issuer="CN=Root CA,O=Org"']
+
+
 @pytest.mark.own
 def test_an_empty_json_array_stays_json(forwarded, who):
     """Envoy 1.40 writes [,{...}]."""
