@@ -123,7 +123,8 @@ static const struct nu_transport_conf *make_transport(struct nu_factory *f,
     const struct nu_extension *e =
         nu_extension_resolve(f, "envoy.transport_sockets.upstream", msg, "typed_config", msg->typed_config);
     const struct nu_transport_factory *factory = e != NULL ? e->ops : NULL;
-    return factory != NULL ? factory->create(f, msg->typed_config->msg) : NULL;
+    const struct nu_transport_conf *conf = factory != NULL ? factory->create(f, msg->typed_config->msg) : NULL;
+    return nu_extension_made(f, e, msg, conf) ? conf : NULL;
 }
 
 static void build_transport(struct nu_factory *f, const struct envoy_config_core_v3_TransportSocket *msg,

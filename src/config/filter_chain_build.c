@@ -49,7 +49,7 @@ static bool build_filters(struct nu_factory *f, struct nu_filter_chain *c, const
         ok = check_position(f, msg, i, e) && ok;
         const struct nu_net_filter_factory *factory = e->ops;
         const struct nu_net_filter_conf *conf = factory->create(f, m->typed_config->msg);
-        if (conf != NULL)
+        if (nu_extension_made(f, e, m, conf))
             c->filters[c->n_filters++] = conf;
         ok = ok && conf != NULL;
     }
@@ -68,7 +68,7 @@ static bool build_transport(struct nu_factory *f, struct nu_filter_chain *c, con
         return false;
     const struct nu_transport_factory *factory = e->ops;
     c->transport = factory->create(f, t->typed_config->msg);
-    return c->transport != NULL;
+    return nu_extension_made(f, e, t, c->transport);
 }
 
 /* A chain that the running listener has already, or a new one; NULL: reported. */

@@ -151,7 +151,7 @@ static bool build_listener_filters(struct nu_factory *f, struct nu_listener_conf
             nu_extension_resolve(f, "envoy.filters.listener", m, "typed_config", m->typed_config);
         const struct nu_listener_filter_factory *factory = e != NULL ? e->ops : NULL;
         const struct nu_listener_filter_conf *conf = e != NULL ? factory->create(f, m->typed_config->msg) : NULL;
-        if (conf != NULL)
+        if (nu_extension_made(f, e, m, conf))
             c->listener_filters[c->n_listener_filters++] = conf;
         ok = ok && conf != NULL;
     }

@@ -13,7 +13,7 @@ static struct nu_access_log *build_one(struct nu_factory *f, const struct envoy_
         return NULL;
     const struct nu_access_log_factory *factory = ext->ops;
     struct nu_access_log *log = factory->create(f, msg->typed_config->msg);
-    if (log == NULL || msg->filter == NULL)
+    if (!nu_extension_made(f, ext, msg, log) || msg->filter == NULL)
         return log;
     log->filter = nu_log_filter_build(f, msg->filter);
     return log->filter != NULL ? log : NULL;

@@ -73,6 +73,13 @@ const struct nu_extension *nu_extension_resolve(const struct nu_factory *f, cons
     return e;
 }
 
+bool nu_extension_made(const struct nu_factory *f, const struct nu_extension *e, const void *owner, const void *made)
+{
+    if (made == NULL && e != NULL && !nu_diags_failed(f->diags))
+        nu_pb_error(f->diags, owner, NULL, "%s cannot be made of this configuration, and does not say why", e->name);
+    return made != NULL;
+}
+
 /* ---- statistics of what a factory makes ---- */
 
 struct kept_scope {

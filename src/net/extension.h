@@ -43,6 +43,10 @@ const struct nu_extension *nu_extension_by_name(const char *category, nu_str nam
 const struct nu_extension *nu_extension_resolve(const struct nu_factory *f, const char *category, const void *owner,
                                                 const char *field, const struct google_protobuf_Any *any);
 
+/* Whether `e` made something of the configuration of `owner`. A factory reports why it returns NULL; where one did not, this
+ * does, so that nothing is left out or replaced without a word. e NULL: nu_extension_resolve has reported. */
+bool nu_extension_made(const struct nu_factory *f, const struct nu_extension *e, const void *owner, const void *made);
+
 /* What a factory may use while it builds a conf. All borrowed; lives for the call, except what says otherwise. */
 struct nu_factory {
     struct nu_arena *arena;   /* of the snapshot being built: the conf lives here */

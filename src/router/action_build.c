@@ -76,11 +76,11 @@ static bool build_template_rewrite(struct nu_factory *f, const route_action_msg 
 {
     const struct envoy_config_core_v3_TypedExtensionConfig *p = m->path_rewrite_policy;
     const struct nu_extension *ext = nu_extension_resolve(f, "envoy.path.rewrite", p, "typed_config", p->typed_config);
-    const struct nu_path_template_factory *factory = ext != NULL ? ext->ops : NULL;
-    if (factory == NULL || p->typed_config->msg == NULL)
+    if (ext == NULL)
         return false;
+    const struct nu_path_template_factory *factory = ext->ops;
     r->template = factory->create(f, p->typed_config->msg);
-    if (r->template == NULL)
+    if (!nu_extension_made(f, ext, p, r->template))
         return false;
     nu_str missing = NU_STR_NONE;
     if (c->kind != NU_PATH_TEMPLATE)

@@ -26,7 +26,7 @@ static bool build_own(struct nu_route_builder *b, const void *owner, const char 
     const struct nu_http_filter_factory *factory = ext != NULL ? ext->ops : NULL;
     if (factory != NULL && factory->create_route != NULL) {
         out->conf = factory->create_route(&b->f, any->msg);
-        return out->conf != NULL;
+        return nu_extension_made(&b->f, ext, owner, out->conf);
     }
     if (nu_extension_by_type(CATEGORY, type) != NULL)
         nu_pb_error(b->f.diags, owner, field, "%.*s is not a route-level configuration", NU_STR_ARG(type));

@@ -30,9 +30,9 @@ static bool build_predicates(struct nu_factory *f, const struct envoy_config_rou
             nu_extension_resolve(f, "envoy.internal_redirect_predicates", m, "typed_config", m->typed_config);
         const struct nu_redirect_predicate_factory *factory = ext != NULL ? ext->ops : NULL;
         const struct nu_redirect_predicate *made =
-            factory != NULL && m->typed_config->msg != NULL ? factory->create(f, m->typed_config->msg) : NULL;
+            factory != NULL ? factory->create(f, m->typed_config->msg) : NULL;
         ok = ok && made != NULL;
-        if (made != NULL)
+        if (nu_extension_made(f, ext, m, made))
             r->predicates[r->n_predicates++] = made;
     }
     return ok;

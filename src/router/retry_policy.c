@@ -80,7 +80,7 @@ static bool build_predicates(struct nu_factory *f, const struct envoy_config_rou
         const struct nu_retry_host_predicate *made =
             factory != NULL ? factory->create(f, m->typed_config->msg) : NULL;
         ok = ok && made != NULL;
-        if (made != NULL)
+        if (nu_extension_made(f, ext, m, made))
             p->predicates[p->n_predicates++] = made;
     }
     return ok;

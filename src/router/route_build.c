@@ -19,7 +19,8 @@ static const struct nu_path_template *build_template(struct nu_factory *f, const
     (void)owner;
     const struct nu_extension *ext = nu_extension_resolve(f, "envoy.path.match", m, "typed_config", m->typed_config);
     const struct nu_path_template_factory *factory = ext != NULL ? ext->ops : NULL;
-    return factory != NULL && m->typed_config->msg != NULL ? factory->create(f, m->typed_config->msg) : NULL;
+    const struct nu_path_template *made = factory != NULL ? factory->create(f, m->typed_config->msg) : NULL;
+    return nu_extension_made(f, ext, m, made) ? made : NULL;
 }
 
 static bool build_path(struct nu_route_builder *b, const struct envoy_config_route_v3_RouteMatch *m,

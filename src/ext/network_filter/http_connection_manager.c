@@ -57,7 +57,7 @@ static bool build_entry(struct nu_factory *f, const hcm_msg *hcm, const filter_m
     e->conf = factory->create(f, msg->typed_config->msg, stat_prefix);
     if (e->terminal && e->disabled)
         nu_pb_error(f->diags, msg, "disabled", "a terminal filter cannot be disabled");
-    return e->conf != NULL;
+    return nu_extension_made(f, e->ext, msg, e->conf);
 }
 
 /* The last filter, and no other, is terminal; those that are left out have their places. */
@@ -279,6 +279,7 @@ static void build_ip_detection(struct nu_factory *f, const hcm_msg *msg, struct 
             continue;
         const struct nu_ip_detection_factory *factory = ext->ops;
         items[i] = factory->create(f, e->typed_config->msg);
+        (void)nu_extension_made(f, ext, e, items[i]);
     }
     c->ip_detection = items;
     c->n_ip_detection = (unsigned)n;
