@@ -53,7 +53,7 @@ struct nu_factory {
     struct nu_diags *diags;   /* where to report; report with nu_pb_error(f->diags, msg, "field", ...) */
     struct nu_server *server; /* the process: see net/server.h */
     bool validate_only;       /* --mode validate: open nothing, start nothing */
-    nu_str stat_cluster;      /* the cluster being built, as in its statistics; empty: none */
+    nu_str stat_cluster;      /* the cluster being built, as in its statistics ("a_b" for "a:b"); empty: none */
     nu_str stat_address;      /* the listener being built, as in its statistics ("127.0.0.1_10000"); empty: none */
     const nu_str *server_names; /* of the filter chain being built: its match's; NULL: none */
     size_t n_server_names;

@@ -42,7 +42,7 @@ struct nu_dns_conf {
 void nu_dns_conf_free(struct nu_dns_conf **d);
 
 struct nu_cluster_build {
-    nu_str name, stat_name;     /* in `text` */
+    nu_str name, stat_name;     /* in `text`; the latter has '_' for ':' */
     uint8_t *message;           /* wire bytes; NULL: not kept (then an update always applies) */
     size_t message_len;
     struct nu_cluster_info *info; /* one reference; cluster and generation still unset */

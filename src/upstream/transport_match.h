@@ -36,7 +36,7 @@ struct nu_host_labels {
 struct nu_transport_match {
     struct nu_labels labels; /* none: matches every host */
     const struct nu_transport_conf *transport;
-    struct nu_scope *scope;  /* cluster.<c>.<name>.; reference */
+    struct nu_scope *scope;  /* cluster.<c>.<name>.; held by the arena */
 };
 
 /* A copy in one block of the heap, which nu_labels_free gives back. */

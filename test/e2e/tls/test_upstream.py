@@ -41,6 +41,16 @@ def test_sni_alpn_and_versions(proxy, certs, tls_server, client):
     one.expect_stats({"cluster.up.ssl.handshake": 1, "cluster.up.ssl.versions.TLSv1.2": 1, "cluster.up.ssl.connection_error": 0})
 
 
+def test_statistics_of_a_cluster_with_a_colon(proxy, certs, tls_server, client):
+    server = tls_server(pki.server_context(certs.server))
+    up = origin(server.port, tls.upstream())
+    up["name"] = up["load_assignment"]["cluster_name"] = "a:b"
+    one = proxy(through(up, None, c.route("a:b")))
+    assert client(one.port).get("/").text == "secret"
+    one.expect_stats({"cluster.a_b.ssl.handshake": 1})
+    assert 'envoy_cluster_ssl_handshake{envoy_cluster_name="a_b"} 1\n' in one.admin("/stats/prometheus").text
+
+
 def test_tls_1_3_on_request(proxy, certs, tls_server, client):
     server = tls_server(pki.server_context(certs.server))
     conf = tls.upstream(common={"tls_params": {"tls_maximum_protocol_version": "TLSv1_3"}})
